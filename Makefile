@@ -1,0 +1,71 @@
+# Two commands on a fresh machine do everything: `make run` and `make test`. Each sets up what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export UV_COMPILE_BYTECODE := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+READY := $(VENV)/.ready
+JAX := .venv-jax
+WORKERS ?= 2
+SOURCE ?=
+OUT ?= build/run
+
+.PHONY: help setup run test test-jax lint compile bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with everything that is needed
+
+$(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "make: $(PYTHON) must be Python 3.11 (the versions are pinned for it); try: make PYTHON=python3.11" >&2; exit 1; }
+	@echo "setting up $(VENV) (about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+run: setup ## train, explain and submit on the sample, or on SOURCE=/my/yt8m/frame
+	@$(BIN)/python pipeline.py run --output $(OUT) $(if $(SOURCE),--source $(SOURCE))
+
+test: setup ## run the tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-jax: setup $(JAX)/.ready ## hold the models on Keras' JAX backend against TensorFlow's, in an environment of their own
+	@KERAS_BACKEND=tensorflow $(BIN)/python tests/backends/outputs.py build/backends/tensorflow.npz
+	@KERAS_BACKEND=jax PYTHONPATH=. $(JAX)/bin/python tests/backends/outputs.py build/backends/jax.npz
+	@REFERENCE=build/backends/tensorflow.npz OURS=build/backends/jax.npz $(JAX)/bin/python -m pytest tests/backends/compare.py
+
+$(JAX)/.ready: requirements/jax.txt $(READY)
+	@$(PYTHON) -m venv --clear $(JAX)
+	@$(UV) pip install --quiet --python $(JAX)/bin/python --require-hashes -r requirements/jax.txt
+	@touch $@
+
+lint: setup ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+compile: setup ## write build/yt8m-kfp.yaml and build/yt8m-vertex.yaml
+	@$(BIN)/python pipeline.py compile
+
+bench: setup ## time each job beside its naive baseline, into build/bench.json
+	@$(BIN)/python -m benchmarks
+
+COMPILE_LOCK := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_28
+lock: setup ## pin the requirement files anew, with hashes
+	@cd requirements && export PATH=$(abspath $(BIN)):$$PATH \
+		&& $(COMPILE_LOCK) uv.in -o uv.txt \
+		&& $(COMPILE_LOCK) dev.in -o dev.txt \
+		&& for name in data trainer trainer-cpu jax; do $(COMPILE_LOCK) -c dev.txt $$name.in -o $$name.txt || exit 1; done \
+		&& $(COMPILE_LOCK) --no-deps -c dev.txt executor.in -o executor.txt
+
+clean: ## remove what was built, and the environment
+	rm -rf build $(VENV) $(JAX) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

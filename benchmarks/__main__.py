@@ -1,0 +1,47 @@
+"""Runs every benchmark, prints the table, and writes build/bench.json: `{job: {naive, ours, ratio, unit}}`.
+
+A benchmark is a module of this folder with `run() -> dict[str, Result]`. Ratios are above 1 when ours is better: where
+the unit is a time, ratio = naive / ours; where it is a rate (it ends in `/s`), ratio = ours / naive.
+"""
+
+import argparse
+import importlib
+import os
+import pkgutil
+import platform
+import sys
+from pathlib import Path
+
+import benchmarks
+from yt8m.storage import write_json
+
+MODULES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name[0] != "_")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MODULES)}; all by default")
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/bench.json"))
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(MODULES)
+    if unknown:
+        parser.error(f"there is no benchmark {sorted(unknown)[0]}; there are {', '.join(MODULES)}")
+    results: dict[str, dict] = {}
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"{'job':<58}{'naive':>12}{'ours':>12}{'ratio':>8}  unit", flush=True)
+    for name in arguments.names or MODULES:
+        for job, result in importlib.import_module(f"benchmarks.{name}").run().items():
+            results[job] = result
+            print(_row(job, result), flush=True)
+    write_json(arguments.output, results)
+    print(f"written to {arguments.output}")
+    return 0
+
+
+def _row(job: str, result: dict) -> str:
+    numbers = "".join(f"{result[key]:>12,.4g}" for key in ("naive", "ours"))
+    return f"{job:<58}{numbers}{result['ratio']:>8.1f}  {result['unit']}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

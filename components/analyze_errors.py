@@ -1,0 +1,30 @@
+"""Step analyze-errors."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="yt8m-data", install_kfp_package=False)
+def analyze_errors(
+    predictions: dsl.Input[dsl.Dataset],
+    train_index: dsl.Input[dsl.Dataset],
+    vocabulary: str,
+    analysis: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+) -> None:
+    """Explain the errors of predictions.
+
+    Args:
+        predictions: Predictions of labelled videos.
+        train_index: The videos trained on, for how often each label occurs.
+        vocabulary: Vocabulary file (CSV) for the labels' names; empty for none.
+
+    Returns:
+        analysis: Folder with report.html, errors.parquet, labels.csv and analysis.json.
+        report: The report, for the user interface.
+    """
+    import shutil
+
+    from yt8m.analysis.analyze import analyze
+
+    analyze(predictions.path, analysis.path, index=train_index.path, vocabulary=vocabulary or None)
+    shutil.copyfile(f"{analysis.path}/report.html", report.path)

@@ -1,0 +1,42 @@
+"""Step train."""
+
+from typing import Any, Dict
+
+from kfp import dsl
+
+
+@dsl.component(base_image="yt8m-trainer", install_kfp_package=False)
+def train(
+    candidate: Dict[str, Any],
+    training_set: dsl.Input[dsl.Dataset],
+    validation_index: dsl.Input[dsl.Dataset],
+    work_root: str,
+    vocabulary: str,
+    seed: int,
+    model: dsl.Output[dsl.Model],
+) -> None:
+    """Train one candidate at the work root, or find it there from an earlier run.
+
+    Args:
+        candidate: Exactly name, preset and overrides (dotted key to value; empty for none).
+        training_set: What to train on.
+        validation_index: Videos for validation while training; the best checkpoint by GAP is kept.
+        work_root: Folder or gs:// address that outlives the pod; weights and checkpoints lie there.
+        vocabulary: Vocabulary file (CSV) that the labels belong to; empty for none.
+        seed: Of initial weights, order and frame choice.
+
+    Returns:
+        model: model.json with the address of the weights; the weights themselves stay at the work root.
+    """
+    from yt8m.model_store import train_candidate
+
+    made = train_candidate(
+        candidate,
+        training_set.path,
+        validation_index.path,
+        work_root,
+        model.path,
+        seed=seed,
+        vocabulary=vocabulary or None,
+    )
+    model.metadata.update(made)

@@ -1,0 +1,25 @@
+"""Step write-submission."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="yt8m-data", install_kfp_package=False)
+def write_submission(
+    predictions: dsl.Input[dsl.Dataset],
+    test_index: dsl.Input[dsl.Dataset],
+    submission: dsl.Output[dsl.Dataset],
+) -> None:
+    """Write predictions of the test set in the challenge's format.
+
+    Args:
+        predictions: Predictions of the test set.
+        test_index: The test set; each of its videos must be there exactly once.
+
+    Returns:
+        submission: CSV with 20 label-confidence pairs a video.
+    """
+    from yt8m.artifacts import scalars
+    from yt8m.submission import write_submission
+
+    made = write_submission([predictions.path], submission.path, index=test_index.path)
+    submission.metadata.update(scalars(made))

@@ -1,0 +1,55 @@
+"""What a task asks of a cluster, by target: Kubeflow takes Kubernetes' settings, Vertex AI an accelerator and limits.
+
+Any Kubernetes setting makes a second YAML document, which Vertex AI cannot read; hence one pipeline function and two
+compiled files.
+"""
+
+from typing import Literal
+
+from kfp import dsl, kubernetes
+
+from targets.settings import Gpu, Profile, Resources
+
+Target = Literal["kfp", "vertex"]
+TARGETS: tuple[Target, ...] = ("kfp", "vertex")
+SHARED_MEMORY = "/dev/shm"
+
+
+def configure(task: dsl.PipelineTask, kind: str, profile: Profile, target: Target) -> None:
+    """Give a task of a kind (data, train, predict) its image, resources and retries."""
+    resources = profile.steps[kind]
+    task.set_container_image(profile.images["data" if kind == "data" else "trainer"])
+    task.set_cpu_limit(resources.cpu)
+    task.set_memory_limit(resources.memory)
+    retry = resources.retry
+    if retry.attempts:
+        task.set_retry(
+            retry.attempts,
+            backoff_duration=f"{retry.backoff_seconds}s",
+            backoff_factor=2.0,
+            backoff_max_duration=f"{retry.backoff_max_seconds}s",
+        )
+    if resources.gpu:
+        _set_gpu(task, resources.gpu, target)
+    if target == "kfp":
+        _set_kubernetes(task, resources, profile)
+
+
+def _set_gpu(task: dsl.PipelineTask, gpu: Gpu, target: Target) -> None:
+    task.set_accelerator_type(gpu.kfp if target == "kfp" else gpu.vertex)
+    task.set_accelerator_limit(gpu.count)
+
+
+def _set_kubernetes(task: dsl.PipelineTask, resources: Resources, profile: Profile) -> None:
+    kubernetes.set_timeout(task, seconds=60 * resources.timeout_minutes)
+    if resources.shared_memory:
+        kubernetes.empty_dir_mount(
+            task, volume_name="shared-memory", mount_path=SHARED_MEMORY, medium="Memory",
+            size_limit=resources.shared_memory,
+        )  # fmt: skip
+    for claim, path in profile.volumes:
+        kubernetes.mount_pvc(task, pvc_name=claim, mount_path=path)
+    for key, value in resources.node_selector.items():
+        kubernetes.add_node_selector(task, label_key=key, label_value=value)
+    for toleration in resources.tolerations:
+        kubernetes.add_toleration(task, **toleration)

@@ -1,0 +1,105 @@
+"""What every model and loss gives on the Keras backend in force, on the same inputs and weights, as one .npz file.
+
+Run it under each backend (`KERAS_BACKEND=tensorflow`, `KERAS_BACKEND=jax`); `compare.py` holds them side by side.
+Dropout is off, because every backend draws other random numbers.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from yt8m import losses, models, schedules
+
+CLASSES, BATCH, FRAMES = 30, 6, 9
+SMALL: dict[str, dict[str, Any]] = {
+    "logistic": {},
+    "moe": {"gate_rank": 4, "probability_gating": True},
+    "mlp": {"hidden": 16, "dropout": 0.0, "input_dropout": 0.0},
+    "dbof": {"clusters": 16, "hidden": 12},
+    "netvlad": {"clusters": 4, "hidden": 12},
+    "netfv": {"clusters": 4, "hidden": 12},
+    "nextvlad": {"clusters": 8, "hidden": 16, "groups": 4, "dropout": 0.0},
+    "nextvlad-mixture": {"clusters": 8, "hidden": 16, "groups": 4, "dropout": 0.0, "branches": 2},
+}
+LOSSES: dict[str, dict[str, Any]] = {
+    "cross_entropy": {},
+    "huber": {},
+    "hinge": {},
+    "distillation": {},
+    "focal": {},
+    "asymmetric": {},
+    "logit_adjustment": {"label_rates": [0.01 + 0.01 * number for number in range(CLASSES)]},
+}
+
+
+def inputs(level: str) -> dict[str, np.ndarray]:
+    """Frames of both streams: uint8 at the frame level, float32 means at the video level."""
+    random = np.random.default_rng(1)
+    frames = FRAMES if level == "frame" else 1
+    num_frames = random.integers(1, frames + 1, BATCH).astype(np.int32)
+    streams = {}
+    for name, width in (("rgb", 1024), ("audio", 128)):
+        values = random.integers(0, 256, (BATCH, frames, width)).astype(np.uint8)
+        values[np.arange(frames) >= num_frames[:, None]] = 0
+        streams[name] = values if level == "frame" else (values.astype(np.float32) / 64 - 2)
+    return {**streams, "num_frames": num_frames}
+
+
+def set_weights(model: keras.Model) -> None:
+    """The same weights under every backend: noise of the usual size, about 1 where fresh weights are."""
+    random = np.random.default_rng(2)
+    for variable in model.variables:
+        if variable.dtype != "float32":
+            continue
+        fresh = keras.ops.convert_to_numpy(variable)
+        noise = random.standard_normal(variable.shape).astype(np.float32) / np.sqrt(
+            max(variable.shape[:-1], default=25)
+        )
+        value = noise + (1 if fresh.mean() > 0.5 else 0)  # scales, variances and covariances start about 1
+        variable.assign(np.abs(value) + 0.1 if variable.path.endswith("moving_variance") else value)
+
+
+def model_outputs(name: str, level: str) -> dict[str, np.ndarray]:
+    """Predictions, the loss of a training step, and the weights after it."""
+    model = models.create(name, CLASSES, level=level, **SMALL[name])
+    set_weights(model)
+    given = inputs(level)
+    labels = (np.random.default_rng(3).random((BATCH, CLASSES)) < 0.1).astype(np.float32)
+    found = {"predictions": np.asarray(keras.ops.convert_to_numpy(model(given, training=False)))}
+    rate = schedules.create("staircase", batch_size=BATCH, epoch_examples=100, total_examples=250, base=0.01, decay=0.8,
+                            decay_examples="0.1 epoch")  # fmt: skip
+    optimizer = keras.optimizers.Adam(
+        rate, epsilon=1e-3, clipnorm=1.0
+    )  # a large epsilon keeps noise from becoming steps
+    loss = losses.create("cross_entropy")
+    model.compile(optimizer, loss=lambda y, p: loss(y, p))
+    found["loss"] = np.asarray(model.train_on_batch(given, labels))
+    for number, variable in enumerate(model.trainable_variables):
+        found[f"after/{number}"] = np.asarray(keras.ops.convert_to_numpy(variable))
+    return found
+
+
+def loss_outputs(name: str) -> dict[str, np.ndarray]:
+    """A loss of random labels and probabilities."""
+    random = np.random.default_rng(4)
+    labels = (random.random((BATCH, CLASSES)) < 0.2).astype(np.float32)
+    probabilities = random.random((BATCH, CLASSES)).astype(np.float32)
+    return {"loss": np.asarray(keras.ops.convert_to_numpy(losses.create(name, **LOSSES[name])(labels, probabilities)))}
+
+
+def main(path: Path) -> None:
+    found = {}
+    for name in models.names():
+        for level in models.LEVELS:
+            found |= {f"{name}/{level}/{key}": value for key, value in model_outputs(name, level).items()}
+    for name in losses.names():
+        found |= {f"loss {name}/{key}": value for key, value in loss_outputs(name).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, backend=keras.backend.backend(), **found)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,134 @@
+"""The whole pipeline by `pipeline.py run` on a tiny slice of the sample: each step a process, through kfp.local."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from yt8m.records.simulate import simulate
+from yt8m.records.tfrecord import RecordWriter, iterate
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "sample"
+SLICES = {
+    "train": ("train/validate0000.tfrecord", 96),
+    "validate": ("validate/validate0050.tfrecord", 48),
+    "test": ("test/test0100.tfrecord", 24),
+}
+CANDIDATES = """
+- name: short
+  preset: logistic
+  overrides: {level: frame, epochs: 1, batch_size: 32}
+- name: long
+  preset: logistic
+  overrides: {level: frame, epochs: 3, batch_size: 32}
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few videos of each partition, as frame-level records of up to five frames, named as official shards are."""
+    root = tmp_path_factory.mktemp("slice")
+    for partition, (shard, videos) in SLICES.items():
+        few = root / "video" / f"{partition}00.tfrecord"
+        few.parent.mkdir(exist_ok=True)
+        with RecordWriter(few) as writer:
+            for (_, payload), _ in zip(iterate(SAMPLE / shard), range(videos), strict=False):
+                writer.write(bytes(payload))
+        simulate([str(few)], root / "frames" / partition, max_frames=5)
+    (root / "candidates.yaml").write_text(CANDIDATES)
+    copy_checkout(root / "checkout")
+    return root
+
+
+def copy_checkout(folder: Path) -> None:
+    """What a run needs of the project, where nobody edits it meanwhile (changed code would rightly run again)."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("yt8m", "components", "targets"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    (folder / "sample").mkdir()
+    for name in ("pipeline.py", "settings.yaml", "sample/vocabulary.csv"):
+        shutil.copyfile(ROOT / name, folder / name)
+
+
+def run(source: Path, output: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(source / "checkout" / "pipeline.py"), "run", "--source", str(source / "frames"),
+               "--candidates", str(source / "candidates.yaml"), "--output", str(output)]  # fmt: skip
+    return subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def finished(source: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    output = source / "build" / "run"
+    done = run(source, output)
+    assert done.returncode == 0, done.stderr
+    return output, done
+
+
+def test_a_run_ends_with_a_table_and_files(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    output, done = finished
+    summary = json.loads((output / "summary.json").read_text())
+    assert {row["name"] for row in summary["candidates"]} == {"short", "long"}
+    for row in summary["candidates"]:
+        assert set(row) == {"name", "gap", "hit_at_1", "size_mb", "seconds"}
+        assert f"{row['gap']:.4f}" in done.stdout
+    gaps = {row["name"]: row["gap"] for row in summary["candidates"]}
+    assert gaps[summary["selected"]] == max(gaps.values())
+    assert summary["simulated"] is True
+    assert {name: part["videos"] for name, part in summary["partitions"].items()} == {
+        name: videos for name, (_, videos) in SLICES.items()
+    }
+    for name in ("report.html", "statistics.html", "submission.csv", "summary.json", "run.log"):
+        assert (output / name).stat().st_size > 100
+        assert str(output / name) in done.stdout
+    assert "<html" in (output / "report.html").read_text()
+    assert (Path(summary["model"]["uri"]) / "model.weights.h5").exists()
+
+
+def test_each_test_video_is_in_the_submission_once_with_20_pairs(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    with (finished[0] / "submission.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["VideoId"] for row in rows}) == len(rows) == SLICES["test"][1]
+    for row in rows:
+        words = row["LabelConfidencePairs"].split()
+        confidences = [float(word) for word in words[1::2]]
+        assert len(set(words[::2])) == 20
+        assert confidences == sorted(confidences, reverse=True)
+
+
+def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line(
+    source: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    output, _ = finished
+    before = {path.name: path.read_bytes() for path in output.glob("*.*") if path.name != "run.log"}
+    with (source / "checkout" / "yt8m" / "selection.py").open("a") as module:
+        module.write("# a comment is no change\n")
+    again = run(source, output)
+    assert again.returncode == 0, again.stderr
+    assert "16 of 19 steps were not repeated" in again.stdout
+    assert "train" not in "".join(
+        line for line in again.stderr.splitlines() if "unchanged" not in line and "..." in line
+    )
+    assert {path.name: path.read_bytes() for path in output.glob("*.*") if path.name != "run.log"} == before
+
+    (shard,) = (source / "frames" / "test").glob("*.tfrecord")
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1000])
+    try:
+        broken = run(source, output)
+    finally:
+        shard.write_bytes(whole)
+    assert broken.returncode == 2
+    error = broken.stderr.splitlines()[-2:]
+    assert error[0].startswith("pipeline.py: error: step index-videos test failed: ")
+    assert shard.name in error[0]
+    assert "record 23" in error[0]
+    assert error[1] == f"  full log: {output / 'run.log'}"
+    assert "Traceback" not in broken.stderr
+    assert {path.name: path.read_bytes() for path in output.glob("*.*") if path.name != "run.log"} == before

@@ -1,0 +1,175 @@
+"""gs:// through the real client, against an emulator that enforces preconditions and misbehaves on request."""
+
+import http.client
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from yt8m import storage
+from yt8m.errors import InputError
+from yt8m.storage import cloud
+
+SHARD = os.urandom(50_000)
+
+
+def put(name: str, data: bytes, folder: Path) -> str:
+    (folder / "local").write_bytes(data)
+    cloud.upload(folder / "local", f"gs://bucket/{name}")
+    return f"gs://bucket/{name}"
+
+
+def test_what_is_written_is_read_back(gcs, tmp_path: Path) -> None:
+    with storage.atomic_file("gs://bucket/a/model.bin") as local:
+        local.write_bytes(SHARD)
+    assert storage.read_bytes("gs://bucket/a/model.bin") == SHARD
+    assert storage.read_range("gs://bucket/a/model.bin", 100, 300) == SHARD[100:400]
+    assert storage.stage("gs://bucket/a/model.bin", tmp_path).read_bytes() == SHARD
+    storage.write_json("gs://bucket/a/x.json", {"gap": 0.5})
+    assert storage.read_json("gs://bucket/a/x.json") == {"gap": 0.5}
+    assert storage.exists("gs://bucket/a/x.json")
+    storage.delete("gs://bucket/a/x.json")
+    storage.delete("gs://bucket/a/x.json")
+    assert not storage.exists("gs://bucket/a/x.json")
+
+
+def test_a_large_file_goes_up_in_a_resumable_upload(gcs, tmp_path: Path) -> None:
+    data = os.urandom(9 << 20)
+    gcs.fault("503", "PUT", "upload_id", count=1)
+    address = put("big", data, tmp_path)
+    assert storage.read_bytes(address) == data
+    assert any("uploadType=resumable" in entry["path"] for entry in gcs.log())
+
+
+def test_a_failed_block_uploads_nothing(gcs) -> None:
+    with pytest.raises(RuntimeError), storage.atomic_file("gs://bucket/x") as local:
+        local.write_bytes(b"half")
+        raise RuntimeError
+    assert not storage.exists("gs://bucket/x")
+
+
+def test_listings_are_paged_sorted_and_carry_generation_and_crc(gcs, tmp_path: Path) -> None:
+    for number in (2, 0, 1):
+        put(f"2/frame/train{number}.tfrecord", SHARD, tmp_path)
+    put("2/frame/notes.txt", b"", tmp_path)
+    put("2/frame/deeper/train9.tfrecord", SHARD, tmp_path)
+    for source in ("gs://bucket/2/frame", "gs://bucket/2/frame/", "gs://bucket/2/*/train?.tfrecord"):
+        files = storage.list_files(source)
+        assert [file.path for file in files] == [f"gs://bucket/2/frame/train{number}.tfrecord" for number in range(3)]
+    assert files[0].size == len(SHARD)
+    assert files[0].crc32c == cloud.checksum(SHARD)
+    assert files[0].generation
+    one = storage.list_files("gs://bucket/2/frame/train1.tfrecord")
+    assert [file.path for file in one] == ["gs://bucket/2/frame/train1.tfrecord"]
+
+
+def test_a_listing_of_more_than_one_page(gcs, tmp_path: Path) -> None:
+    for number in range(1003):
+        gcs.request("POST", f"/upload/storage/v1/b/bucket/o?uploadType=resumable&name=many/{number:04d}.tfrecord", {})
+    connection = http.client.HTTPConnection("127.0.0.1", gcs.port)
+    for key in range(1003):
+        connection.request(
+            "PUT", f"/upload/storage/v1/b/bucket/o?upload_id=upload-{key}", b"x", {"Content-Range": "bytes 0-0/1"}
+        )
+        connection.getresponse().read()
+    connection.close()
+    assert len(storage.list_files("gs://bucket/many")) == 1003
+    assert sum("pageToken" in entry["path"] for entry in gcs.log()) == 1
+
+
+@pytest.mark.parametrize("kind", ["429", "503", "short", "reset", "lost"])
+def test_reads_survive_what_goes_wrong(gcs, tmp_path: Path, kind: str) -> None:
+    address = put("shard", SHARD, tmp_path)
+    gcs.fault(kind, "GET", "alt=media", count=2)
+    assert storage.read_range(address, 7, 20_000) == SHARD[7:20_007]
+    gcs.fault(kind, "GET", "alt=media", count=1)
+    assert storage.stage(address, tmp_path / "scratch").read_bytes() == SHARD
+    assert os.listdir(tmp_path / "scratch") == ["shard"]
+    gcs.fault(kind, "GET", "/o[?]", count=1)
+    assert len(storage.list_files("gs://bucket/shar*")) == 1
+
+
+@pytest.mark.parametrize("kind", ["429", "503", "reset", "lost"])
+def test_uploads_survive_too_even_when_the_answer_is_lost(gcs, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "f").write_bytes(SHARD)
+    gcs.fault(kind, "POST", "upload", count=1)
+    generation = cloud.upload(tmp_path / "f", "gs://bucket/f", expected_generation=0)
+    present = cloud.describe("gs://bucket/f")
+    assert present is not None
+    assert present.generation == generation
+    assert storage.read_bytes("gs://bucket/f") == SHARD
+
+
+def _race(folder: Path, expected: int | None) -> list[str]:
+    """Two writers of one object at once; what became of each."""
+    outcomes: list[str] = []
+    barrier = threading.Barrier(2)
+
+    def write(who: str) -> None:
+        (folder / who).write_text(who)
+        barrier.wait()
+        try:
+            cloud.upload(folder / who, "gs://bucket/champion.json", expected)
+            outcomes.append("won")
+        except cloud.WriteConflict:
+            outcomes.append("was told")
+
+    threads = [threading.Thread(target=write, args=(who,)) for who in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(outcomes)
+
+
+def test_of_two_writers_exactly_one_wins_and_the_other_is_told(gcs, tmp_path: Path) -> None:
+    assert _race(tmp_path, expected=0) == ["was told", "won"]
+    present = cloud.describe("gs://bucket/champion.json")
+    assert present is not None
+    assert _race(tmp_path, expected=present.generation) == ["was told", "won"]
+
+
+def test_without_the_precondition_both_believe_that_they_won(gcs, tmp_path: Path) -> None:
+    assert _race(tmp_path, expected=None) == ["won", "won"]
+
+
+def test_a_reader_of_one_generation_notices_that_the_object_was_replaced(gcs, tmp_path: Path) -> None:
+    address = put("shard", SHARD, tmp_path)
+    generation = cloud.describe(address).generation
+    put("shard", b"something else", tmp_path)
+    with pytest.raises(InputError, match="no such object"):
+        cloud.read_range(address, 0, 10, generation)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("gs://bucket/nothing", "no object and no"),
+        ("gs://bucket/no*thing", "no object and no"),
+        ("gs://absent/frame", "no such object or bucket"),
+        ("gs:///frame", "the bucket is missing"),
+    ],
+)
+def test_what_is_not_there_is_one_line(gcs, source: str, says: str) -> None:
+    with pytest.raises(InputError, match=says) as error:
+        storage.list_files(source)
+    assert "\n" not in str(error.value)
+
+
+def test_giving_up_names_the_object(gcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = put("shard", SHARD, tmp_path)
+    monkeypatch.setattr(cloud, "GIVE_UP_SECONDS", 0.5)
+    gcs.fault("503", "GET", "alt=media", count=99)
+    with pytest.raises(InputError, match=r"gs://bucket/shard: still failing after 0 s .*503.*; try again"):
+        storage.read_range(address, 0, 10)
+
+
+def test_a_local_copy_is_the_object_and_goes_afterwards(gcs, tmp_path: Path) -> None:
+    address = put("a/words.csv", b"a,b\n", tmp_path)
+    with storage.local_copy(address) as path:
+        assert (path.name, path.read_bytes()) == ("words.csv", b"a,b\n")
+    assert not path.exists()
+    with storage.local_copy(tmp_path / "local") as path:
+        assert path == tmp_path / "local"
+    assert path.exists()

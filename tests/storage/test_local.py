@@ -1,0 +1,99 @@
+"""Output appears whole or not at all; listings are clear about what is not there."""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from yt8m import storage
+from yt8m.errors import InputError
+
+
+def test_a_listing_of_a_folder_is_sorted_and_leaves_partial_files_out(tmp_path: Path) -> None:
+    for name in ("b.tfrecord", "a.tfrecord", "notes.txt", f"{storage.PARTIAL}c.tfrecord"):
+        (tmp_path / name).write_bytes(b"1234")
+    files = storage.list_files(str(tmp_path))
+    assert [Path(file.path).name for file in files] == ["a.tfrecord", "b.tfrecord"]
+    assert files[0].size == 4
+    assert storage.list_files(str(tmp_path / "*.tfrecord")) == files
+    assert storage.list_files(str(tmp_path / "a.tfrecord")) == files[:1]
+
+
+def test_a_folder_with_wildcard_letters_in_its_name_is_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "run[1]"
+    folder.mkdir()
+    (folder / "a.tfrecord").touch()
+    assert len(storage.list_files(str(folder))) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "says"), [("", "holds no"), ("missing", "no such file"), ("*.nothing", "no file matches")]
+)
+def test_nothing_to_list_is_an_error(tmp_path: Path, source: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        storage.list_files(os.path.join(str(tmp_path), source))
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "table.bin"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="half way"), storage.atomic_file(target) as temporary:
+        temporary.write_text("new, but only ha")
+        raise RuntimeError("half way")
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["table.bin"]
+
+
+def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    storage.write_text(tmp_path / "ours", "x")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_directory_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    for content in ("first", "second"):
+        with storage.atomic_directory(tmp_path / "model") as folder:
+            (folder / content).write_text(content)
+    assert os.listdir(tmp_path) == ["model"]
+    assert os.listdir(tmp_path / "model") == ["second"]
+
+
+def test_a_failed_directory_leaves_the_old_one(tmp_path: Path) -> None:
+    with storage.atomic_directory(tmp_path / "model") as folder:
+        (folder / "old").touch()
+    with pytest.raises(OSError, match="disk"), storage.atomic_directory(tmp_path / "model") as folder:
+        (folder / "new").touch()
+        raise OSError("disk full")
+    assert os.listdir(tmp_path) == ["model"]
+    assert os.listdir(tmp_path / "model") == ["old"]
+
+
+def _write_for_ever(target: Path) -> None:
+    while True:
+        storage.write_json(target, list(range(5000)))
+
+
+def test_a_killed_writer_never_shows_a_part(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    for delay in (0.02, 0.05, 0.09):
+        writer = multiprocessing.get_context("fork").Process(target=_write_for_ever, args=(target,))
+        writer.start()
+        while not target.exists():
+            time.sleep(0.005)
+        time.sleep(delay)
+        os.kill(writer.pid or 0, signal.SIGKILL)
+        writer.join()
+        assert json.loads(target.read_text()) == list(range(5000))
+
+
+def test_json_refuses_nan_and_reading_rubbish_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        storage.write_json(tmp_path / "a.json", {"gap": float("nan")})
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "b.json").write_text("{")
+    with pytest.raises(InputError, match=r"b\.json: not a JSON file"):
+        storage.read_json(tmp_path / "b.json")

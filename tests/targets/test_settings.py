@@ -1,0 +1,89 @@
+"""The settings file: what is there is what a profile says, and a wrong entry is named with its place."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from targets.settings import Gpu, Retry, load_profile
+from yt8m.errors import InputError
+
+SETTINGS = Path(__file__).parents[2] / "settings.yaml"
+
+
+@pytest.mark.parametrize("name", ["dev", "test", "prod"])
+def test_each_profile_of_the_project_is_valid(name: str) -> None:
+    profile = load_profile(SETTINGS, name)
+    assert profile.name == name
+    assert set(profile.steps) == {"data", "train", "predict"}
+    assert profile.steps["train"].gpu is not None
+    assert profile.steps["data"].gpu is None
+    assert profile.steps["train"].shared_memory
+
+
+def test_values_arrive_as_they_are_written() -> None:
+    train = load_profile(SETTINGS, "prod").steps["train"]
+    assert (train.cpu, train.memory, train.shared_memory, train.timeout_minutes) == ("16", "64G", "16Gi", 2880)
+    assert train.gpu == Gpu(1, "nvidia.com/gpu", "NVIDIA_L4")
+    assert train.retry == Retry(5, 60, 1800)
+    assert train.tolerations == ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
+    assert load_profile(SETTINGS, "prod").volumes == (("yt8m", "/data"),)
+
+
+def changed(tmp_path: Path, change: Callable[[dict[str, Any]], Any], profile: str = "dev") -> Path:
+    settings = copy.deepcopy(yaml.safe_load(SETTINGS.read_text()))
+    change(settings["profiles"][profile])
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.dump(settings))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: p.pop("images"), "profiles > dev: 'images' is missing"),
+        (lambda p: p.update(image="x"), "profiles > dev: there is no key 'image'"),
+        (lambda p: p["steps"].pop("train"), "dev > steps: 'train' is missing"),
+        (lambda p: p["steps"]["data"].update(cpus=3), "steps > data: there is no key 'cpus'"),
+        (lambda p: p["steps"]["data"].update(cpu="many"), "data > cpu: a number of cores"),
+        (lambda p: p["steps"]["data"].update(cpu=True), "data > cpu: a number of cores"),
+        (lambda p: p["steps"]["data"].update(memory="16 G"), "data > memory: a quantity of bytes"),
+        (lambda p: p["steps"]["data"].update(timeout_minutes=0), "timeout_minutes: a whole number from 1"),
+        (lambda p: p["steps"]["data"]["retry"].update(attempts=-1), "attempts: a whole number from 0"),
+        (lambda p: p["steps"]["train"]["gpu"].update(count=1.5), "gpu > count: a whole number from 1"),
+        (lambda p: p["steps"]["train"]["gpu"].update(vertex="nvidia-l4"), "gpu > vertex: a text is needed"),
+        (lambda p: p["steps"]["train"]["tolerations"][0].update(effect="Never"), "effect: one of NoSchedule"),
+        (lambda p: p["steps"]["train"]["tolerations"][0].update(operator="Equal"), "a value with operator Equal"),
+        (lambda p: p["steps"]["train"].update(tolerations={"key": "x"}), "tolerations: a list is needed"),
+        (lambda p: p["steps"]["train"].update(node_selector=["a"]), "node_selector: a mapping is needed"),
+        (lambda p: p.update(volumes=[{"claim": "c", "path": "data"}]), r"volumes\[0\] > path: an absolute path"),
+        (lambda p: p["images"].update(data="a b"), "images > data: an image name"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_its_place(tmp_path: Path, change: Callable[..., Any], says: str) -> None:
+    path = changed(tmp_path, change)
+    with pytest.raises(InputError, match=says) as error:
+        load_profile(path, "prod")  # every profile is checked, not only the one that is asked for
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("profile", ["test", "prod"])
+def test_a_tag_is_refused_where_results_must_not_be_stale(tmp_path: Path, profile: str) -> None:
+    path = changed(tmp_path, lambda p: p["images"].update(trainer="registry/trainer:1.2"), profile)
+    with pytest.raises(InputError, match=f"profile {profile} takes a digest .* reuses the cached results"):
+        load_profile(path, "dev")
+
+
+def test_a_missing_file_profile_or_syntax_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        load_profile(tmp_path / "no.yaml", "dev")
+    with pytest.raises(InputError, match="there is no profile 'live'; there are dev, test, prod"):
+        load_profile(SETTINGS, "live")
+    (tmp_path / "bad.yaml").write_text("profiles: [")
+    with pytest.raises(InputError, match="not a YAML file") as error:
+        load_profile(tmp_path / "bad.yaml", "dev")
+    assert "\n" not in str(error.value)

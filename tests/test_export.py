@@ -1,0 +1,168 @@
+"""Export: the framed bytes unchanged, in a reproducible order, whole shards only, resumable."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from yt8m import cli
+from yt8m.errors import InputError, RecordError
+from yt8m.export import export
+from yt8m.rebalance.build import build_training_set
+from yt8m.records.build import build_index
+from yt8m.records.tfrecord import iterate
+
+SAMPLE = Path(__file__).parents[1] / "sample" / "train"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two real shards, their index, and training sets of one and of two phases."""
+    folder = tmp_path_factory.mktemp("source")
+    for shard in sorted(SAMPLE.glob("*.tfrecord"))[:2]:
+        shutil.copy(shard, folder)
+    build_index([str(folder)], folder / "index.parquet")
+    for recipe in ("hard-x3", "rare-then-all"):
+        build_training_set(folder / "index.parquet", recipe, folder / f"{recipe}.parquet")
+    return folder
+
+
+def records_of(folder: Path) -> Counter[bytes]:
+    return Counter(bytes(payload) for shard in folder.glob("*.tfrecord") for _, payload in iterate(shard))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.tfrecord")}
+
+
+def test_each_record_appears_as_often_as_the_training_set_says(source: Path, tmp_path: Path) -> None:
+    result = export(source / "hard-x3.parquet", tmp_path, shards=3, workers=2)
+    before = records_of(source)
+    after = records_of(tmp_path)
+    assert after.keys() == before.keys()
+    assert set(after.values()) == {1, 3}
+    assert result["records"] == sum(after.values())
+    assert sorted(os.listdir(tmp_path)) == ["export.json", *(f"train000{n}.tfrecord" for n in range(3))]
+    assert result["bytes"] == sum(path.stat().st_size for path in tmp_path.glob("*.tfrecord"))
+
+
+def test_same_seed_same_bytes_whatever_the_processes(source: Path, tmp_path: Path) -> None:
+    for name, workers, seed in (("a", 1, 0), ("b", 2, 0), ("c", 2, 1)):
+        export(source / "hard-x3.parquet", tmp_path / name, shards=4, workers=workers, seed=seed)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert contents(tmp_path / "a") != contents(tmp_path / "c")
+    assert records_of(tmp_path / "a") == records_of(tmp_path / "c")
+
+
+def test_a_finished_export_is_left_alone(source: Path, tmp_path: Path) -> None:
+    export(source / "hard-x3.parquet", tmp_path, shards=2)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    result = export(source / "hard-x3.parquet", tmp_path, shards=2)
+    assert (result["written"], result["kept"]) == (0, 2)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
+
+
+def test_a_lost_shard_is_written_again(source: Path, tmp_path: Path) -> None:
+    export(source / "hard-x3.parquet", tmp_path, shards=3)
+    before = contents(tmp_path)
+    (tmp_path / "train0001.tfrecord").unlink()
+    assert export(source / "hard-x3.parquet", tmp_path, shards=3)["written"] == 1
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"shards": 3}, "holds another export .shards 2, now 3"),
+        ({"shards": 2, "seed": 5}, "holds another export .seed 0, now 5"),
+    ],
+)
+def test_a_folder_of_another_export_is_refused(source: Path, tmp_path: Path, change: dict, says: str) -> None:
+    export(source / "hard-x3.parquet", tmp_path, shards=2)
+    with pytest.raises(InputError, match=says):
+        export(source / "hard-x3.parquet", tmp_path, **change)
+
+
+def test_wrong_arguments_are_one_line(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has 2 phases; choose one with --phase: 0 "):
+        export(source / "rare-then-all.parquet", tmp_path, shards=2)
+    with pytest.raises(InputError, match="--phase 2"):
+        export(source / "rare-then-all.parquet", tmp_path, shards=2, phase=2)
+    with pytest.raises(InputError, match="--shards 0: choose 1 to"):
+        export(source / "hard-x3.parquet", tmp_path, shards=0)
+    (tmp_path / "mine.tfrecord").touch()
+    with pytest.raises(InputError, match=r"holds mine\.tfrecord, which is not of this export"):
+        export(source / "hard-x3.parquet", tmp_path, shards=2)
+
+
+def test_a_phase_of_several(source: Path, tmp_path: Path) -> None:
+    rare = export(source / "rare-then-all.parquet", tmp_path / "rare", shards=2, phase=0)
+    everything = export(source / "rare-then-all.parquet", tmp_path / "all", shards=2, phase=1)
+    assert 0 < rare["records"] < everything["records"]
+    assert records_of(tmp_path / "all") == records_of(source)
+
+
+def damaged_copy(source: Path, folder: Path) -> tuple[Path, int, int]:
+    """The source with one bit changed in the payload of one record; its number and byte."""
+    shutil.copytree(source, folder)
+    path = sorted(folder.glob("*.tfrecord"))[0]
+    offset, payload = list(iterate(path))[7]
+    content = bytearray(path.read_bytes())
+    content[offset + 12 + len(payload) // 2] ^= 1
+    path.write_bytes(content)
+    return path, 7, offset
+
+
+def test_a_damaged_record_stops_and_is_named(source: Path, tmp_path: Path) -> None:
+    path, record, offset = damaged_copy(source, tmp_path / "damaged")
+    with pytest.raises(RecordError) as error:
+        export(source / "hard-x3.parquet", tmp_path / "out", shards=2, source=str(path.parent))
+    assert f"{path}: record {record} at byte {offset}: the record is damaged" in str(error.value)
+
+
+def test_or_is_left_out_and_listed(source: Path, tmp_path: Path) -> None:
+    path, record, offset = damaged_copy(source, tmp_path / "damaged")
+    arguments = {"shards": 2, "source": str(path.parent), "skip_bad_records": True}
+    result = export(source / "hard-x3.parquet", tmp_path / "out", **arguments)
+    assert {(e["file"], e["record"], e["offset"]) for e in result["skipped"]} == {(str(path), record, offset)}
+    assert sum(records_of(tmp_path / "out").values()) == result["records"]
+    whole = export(source / "hard-x3.parquet", tmp_path / "whole", shards=2)
+    assert result["records"] + len(result["skipped"]) == whole["records"]
+    assert not list((tmp_path / "out").glob(".partial*"))
+
+
+def test_a_changed_source_is_noticed(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source, tmp_path / "changed")
+    shard = sorted((tmp_path / "changed").glob("*.tfrecord"))[0]
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"bytes and had .* when it was indexed"):
+        export(source / "hard-x3.parquet", tmp_path / "out", shards=2, source=str(shard.parent))
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(
+    source: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    export(source / "hard-x3.parquet", tmp_path / "straight", shards=40)
+    wanted = contents(tmp_path / "straight")
+    folder = tmp_path / "killed"
+    command = ["export", str(source / "hard-x3.parquet"), "-o", str(folder), "--shards", "40", "--workers", "2"]
+    generator = random.Random(5)
+    for _ in range(pytestconfig.getoption("--kills")):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "yt8m", *command], start_new_session=True, stderr=subprocess.DEVNULL
+        )
+        time.sleep(0.4 + 0.6 * generator.random())
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        if folder.exists():
+            assert contents(folder).items() <= wanted.items()
+    assert cli.main(command) == 0
+    assert contents(folder) == wanted
+    assert sorted(os.listdir(folder)) == sorted([*wanted, "export.json"])

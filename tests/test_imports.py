@@ -1,0 +1,212 @@
+"""Who may import whom, read from the sources; and the data commands where neither keras nor tensorflow can be had."""
+
+import ast
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from yt8m.predictions import Predictions, write_predictions
+from yt8m.records.video_index import read_index
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "yt8m"
+SAMPLE = ROOT / "sample"
+WITH_KERAS = {"models", "losses", "schedules", "prediction", "training"}
+WITH_TENSORFLOW = {"training"}
+LOADING_MODELS = {"model_table.py", "commands/models.py"}  # the table of architectures builds each of them
+HEAVY = {"keras", "tensorflow"}
+
+
+def python_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def unit_of(file: Path) -> str:
+    """The top-level module or package of yt8m that a file belongs to."""
+    return file.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole path"
+            names |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@cache
+def imports(file: Path) -> set[str]:
+    """Dotted names that a file imports, anywhere in its text."""
+    return imported(ast.walk(ast.parse(file.read_bytes())))
+
+
+@cache
+def imports_when_loaded(file: Path) -> set[str]:
+    """Those that it imports when it is imported itself: outside functions."""
+    return imported(outside_functions(ast.parse(file.read_bytes())))
+
+
+def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run on import; of a function these are its decorators and defaults."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            defaults = [*child.args.defaults, *filter(None, child.args.kw_defaults)]
+            for part in [*getattr(child, "decorator_list", []), *defaults]:
+                yield from ast.walk(part)
+        else:
+            yield child
+            yield from outside_functions(child)
+
+
+def tops(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+def loaded_with(file: Path) -> set[str]:
+    """Top-level packages that importing a module of yt8m loads, itself and through others of yt8m."""
+    seen: set[Path] = set()
+    waiting, found = [file], set()
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        names = imports_when_loaded(module)
+        found |= tops(names)
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "yt8m":
+                for depth in range(1, len(parts) + 1):
+                    path = ROOT.joinpath(*parts[:depth])
+                    waiting += [f for f in (path.with_suffix(".py"), path / "__init__.py") if f.exists()]
+    return found
+
+
+@pytest.mark.parametrize("file", python_files(LIBRARY), ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_library_knows_nothing_of_pipelines_and_keeps_to_its_layers(file: Path) -> None:
+    unit, names = unit_of(file), tops(imports(file))
+    assert not names & {"kfp", "kubernetes", "components", "pipeline", "targets"}
+    assert "tensorflow" not in names or unit in WITH_TENSORFLOW
+    assert "keras" not in names or unit in WITH_KERAS
+    if unit not in WITH_KERAS and str(file.relative_to(LIBRARY)) not in LOADING_MODELS:
+        assert not loaded_with(file) & HEAVY
+    if unit in WITH_KERAS - WITH_TENSORFLOW:
+        assert "tensorflow" not in loaded_with(file)
+    if unit != "storage":
+        assert not any(name.startswith(("google.cloud", "google.api_core", "google.auth")) for name in imports(file))
+        assert not names & {"gcsfs", "fsspec", "boto3"}
+
+
+@pytest.mark.parametrize("file", python_files(ROOT / "components"), ids=lambda file: file.name)
+def test_a_component_imports_kfp_at_the_top_and_the_library_in_its_body(file: Path) -> None:
+    assert tops(imports_when_loaded(file)) <= {"kfp", "typing"}
+    assert tops(imports(file)) - {"kfp", "typing"} <= {"yt8m", "shutil"}
+    assert not imports(file) & {"__future__.annotations"}
+
+
+def test_the_pipeline_never_imports_a_framework() -> None:
+    for file in [ROOT / "pipeline.py", *python_files(ROOT / "targets")]:
+        assert not tops(imports(file)) & HEAVY, file
+    script = 'import sys, pipeline; print(*({"keras", "tensorflow"} & sys.modules.keys()))'
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize(
+    "file",
+    [ROOT / "pipeline.py", *(f for name in ("yt8m", "components", "targets") for f in python_files(ROOT / name))],
+    ids=lambda file: str(file.relative_to(ROOT)),
+)
+def test_no_environment_is_read_on_import(file: Path) -> None:
+    for node in outside_functions(ast.parse(file.read_bytes())):
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        assert name not in {"environ", "getenv", "environb"}, f"{file}:{node.lineno}"
+
+
+def test_what_runs_on_import_is_told_from_what_runs_later() -> None:
+    source = """
+        import a
+        from b import c
+        class D:
+            import e
+            def f(self, x=os.environ):
+                import g
+                return lambda y=h.getenv: i.environ
+        if True:
+            from j.k import l
+    """
+    nodes = list(outside_functions(ast.parse(textwrap.dedent(source))))
+    assert imported(iter(nodes)) == {"a", "b", "b.c", "e", "j.k", "j.k.l"}
+    assert [node.attr for node in nodes if isinstance(node, ast.Attribute)] == ["environ"]
+
+
+WITHOUT_FRAMEWORKS = """
+import json
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"keras", "tensorflow", "jax", "torch"}:
+            raise ModuleNotFoundError(f"no module {name} in this environment", name=name)
+
+sys.meta_path.insert(0, Refuse())
+from yt8m.cli import main
+for command in sys.argv[1:]:
+    assert main(json.loads(command)) == 0, command
+assert not {"keras", "tensorflow"} & sys.modules.keys()
+"""
+
+
+def without_frameworks(*commands: list[object]) -> None:
+    arguments = [json.dumps([str(word) for word in command]) for command in commands]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_FRAMEWORKS, *arguments], capture_output=True, text=True,
+                          timeout=120)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def write_some_predictions(index_file: Path, output: Path) -> None:
+    """Predictions that find the first label of each video and nothing else."""
+    index = read_index(index_file)
+    rng = np.random.default_rng(0)
+    first = index.labels[index.bounds[:-1]]
+    others = np.array([rng.permutation(np.setdiff1d(np.arange(3862), index.labels_of(i)))[:19]
+                       for i in range(len(index))])  # fmt: skip
+    is_first = np.isin(np.arange(len(index.labels)), index.bounds[:-1])
+    ranks = np.where(is_first, 1, 2000 + np.arange(len(index.labels)) % 100).astype(np.int32)
+    models = [{"name": "m", "fingerprint": "m", "training_set": "t"}]
+    metadata = {"num_classes": 3862, "simulated": False, "level": "video", "fingerprint": "f", "models": models,
+                "index": index.fingerprint()}  # fmt: skip
+    write_predictions(output, Predictions(
+        index.video_ids, index.labels, ranks, np.where(is_first, 0.9, 1e-3).astype(np.float32), index.bounds,
+        np.column_stack([first, others]).astype(np.int32),
+        np.tile(np.linspace(0.9, 0.1, 20, dtype=np.float32), (len(index), 1)), metadata,
+    ))  # fmt: skip
+
+
+def test_the_data_commands_run_where_there_is_no_framework(tmp_path: Path) -> None:
+    index, predictions = tmp_path / "index.parquet", tmp_path / "predictions.parquet"
+    shard = SAMPLE / "validate" / "validate0050.tfrecord"
+    without_frameworks(
+        ["index", shard, "-o", index],
+        ["statistics", index, "--vocabulary", SAMPLE / "vocabulary.csv", "-o", tmp_path / "statistics"],
+        ["rebalance", index, "--recipe", "hard-x3", "-o", tmp_path / "training_set.parquet"],
+        ["simulate", shard, "--max-frames", 3, "-o", tmp_path / "frames"],
+    )
+    write_some_predictions(index, predictions)
+    without_frameworks(
+        ["evaluate", predictions, "-o", tmp_path / "metrics"],
+        ["analyze", predictions, "--index", index, "-o", tmp_path / "analysis"],
+        ["submission", predictions, "-o", tmp_path / "submission.csv"],
+    )
+    assert (tmp_path / "analysis" / "report.html").exists()
+    assert (tmp_path / "submission.csv").read_text().startswith("VideoId,LabelConfidencePairs")

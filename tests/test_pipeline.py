@@ -1,0 +1,180 @@
+"""The pipeline's definition, its compiled files, and its command line. `python tests/test_pipeline.py` renews the
+golden files, for a change that is meant."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+import pipeline
+from yt8m.code_version import code_version
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "pipeline"
+GOLDEN_FILES = ["kfp-dev", "vertex-dev", "kfp-prod", "vertex-prod"]
+UNCACHED = {"fingerprint-source", "fingerprint-source-2", "fingerprint-source-3"}
+
+
+def compiled(folder: Path, name: str) -> str:
+    target, profile = name.split("-")
+    pipeline.compile_for(target, profile, pipeline.SETTINGS, pipeline.CANDIDATES, folder / f"{name}.yaml")
+    return (folder / f"{name}.yaml").read_text()
+
+
+def normalized(text: str) -> str:
+    """Without what changes with every change of the library, or with the version of the SDK."""
+    return re.sub(r"sdkVersion: \S+", "sdkVersion: SDK", text).replace(code_version(), "CODE")
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """The YAML documents of each target's file, of profile prod."""
+    folder = tmp_path_factory.mktemp("compiled")
+    return {target: list(yaml.safe_load_all(compiled(folder, f"{target}-prod"))) for target in pipeline.TARGETS}
+
+
+@pytest.mark.parametrize("name", GOLDEN_FILES)
+def test_a_compiled_file_is_the_golden_one(tmp_path: Path, name: str) -> None:
+    text = normalized(compiled(tmp_path, name))
+    assert text == (GOLDEN / f"{name}.yaml").read_text(), "meant? then run python tests/test_pipeline.py"
+
+
+def test_both_files_are_what_the_official_messages_say(documents: dict[str, list[Any]]) -> None:
+    assert [len(documents[target]) for target in ("kfp", "vertex")] == [2, 1]
+    for document, *_ in documents.values():
+        json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(documents["kfp"][1], pipeline_spec_pb2.PlatformSpec())
+
+
+def test_every_parameter_has_a_type_a_default_and_a_description(documents: dict[str, list[Any]]) -> None:
+    parameters = documents["kfp"][0]["root"]["inputDefinitions"]["parameters"]
+    assert set(parameters) == {
+        "train_source", "validation_source", "test_source", "work_root", "vocabulary", "candidates", "recipe", "seed",
+        "skip_bad_records", "code_version",
+    }  # fmt: skip
+    for name, parameter in parameters.items():
+        assert parameter["parameterType"], name
+        assert parameter["description"].endswith("."), name
+        assert parameter["isOptional"], name
+        assert "defaultValue" in parameter, name
+    outputs = documents["kfp"][0]["root"]["outputDefinitions"]["artifacts"]
+    assert set(outputs) == {"report", "statistics", "submission", "run_summary"}
+
+
+def dags(document: Any) -> list[dict[str, Any]]:
+    return [document["root"]["dag"], *(c["dag"] for c in document["components"].values() if "dag" in c)]
+
+
+def test_all_steps_are_cached_but_the_look_at_the_source(documents: dict[str, list[Any]]) -> None:
+    tasks = {name: task for dag in dags(documents["kfp"][0]) for name, task in dag["tasks"].items()}
+    uncached = {name for name, task in tasks.items() if not task.get("cachingOptions", {}).get("enableCache")}
+    assert uncached - {"for-loop-1"} == UNCACHED
+    for name, task in tasks.items():
+        if name.startswith("index-videos"):
+            parameters = task["inputs"]["parameters"]
+            fingerprint = parameters["source_fingerprint"]["taskOutputParameter"]["producerTask"]
+            assert fingerprint == name.replace("index-videos", "fingerprint-source")
+            assert parameters["code_version"]["componentInputParameter"] == "code_version"
+
+
+def test_gpus_go_to_training_and_prediction_alone(documents: dict[str, list[Any]]) -> None:
+    names = {"kfp": "nvidia.com/gpu", "vertex": "NVIDIA_L4"}
+    for target, (document, *_) in documents.items():
+        for name, executor in document["deploymentSpec"]["executors"].items():
+            container = executor["container"]
+            trains = name.startswith(("exec-train", "exec-predict"))
+            accelerator = container["resources"].get("accelerator", {})
+            assert accelerator.get("resourceType") == (names[target] if trains else None), name
+            assert f"/yt8m/{'trainer' if trains else 'data'}@sha256:" in container["image"], name
+
+
+def test_the_kubeflow_file_has_shared_memory_and_both_have_retries(documents: dict[str, list[Any]]) -> None:
+    executors = documents["kfp"][1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert executors["exec-train"]["emptyDirMounts"][0] == {
+        "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "16Gi", "volumeName": "shared-memory",
+    }  # fmt: skip
+    assert executors["exec-train"]["nodeSelector"]["labels"] == {"cloud.google.com/gke-accelerator": "nvidia-l4"}
+    assert all(executor["pvcMount"][0]["mountPath"] == "/data" for executor in executors.values())
+    for document, *_ in documents.values():
+        tasks = [task for dag in dags(document) for task in dag["tasks"].values() if "iteratorPolicy" not in task]
+        assert all("retryPolicy" in task for task in tasks if "parameterIterator" not in task)
+
+
+def test_the_winner_and_no_other_is_analysed_and_predicts_the_test_set(documents: dict[str, list[Any]]) -> None:
+    tasks = documents["kfp"][0]["root"]["dag"]["tasks"]
+
+    def producer(task: str, artifact: str) -> str:
+        return str(tasks[task]["inputs"]["artifacts"][artifact]["taskOutputArtifact"]["producerTask"])
+
+    assert producer("analyze-errors", "predictions") == "select-model"
+    assert producer("predict-2", "model") == "select-model"
+    assert producer("predict-2", "video_index") == producer("write-submission", "test_index") == "index-videos-3"
+    assert producer("write-submission", "predictions") == "predict-2"
+    assert producer("rebalance", "video_index") == producer("analyze-errors", "train_index") == "index-videos"
+    assert {producer("rebalance", "validation_index"), producer("rebalance", "test_index")} == {
+        "index-videos-2", "index-videos-3",
+    }  # fmt: skip
+
+
+def command(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(ROOT / "pipeline.py"), *arguments], cwd=cwd, capture_output=True,
+                          text=True, timeout=60)  # fmt: skip
+
+
+def test_compile_writes_both_files_anywhere(tmp_path: Path) -> None:
+    done = command("compile", "--profile", "prod", "-o", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["out/yt8m-kfp.yaml", "out/yt8m-vertex.yaml"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["yt8m-kfp.yaml", "yt8m-vertex.yaml"]
+
+
+def test_compile_takes_other_candidates_as_the_default(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("- {name: mine, preset: logistic, overrides: {epochs: 3}}\n")
+    assert pipeline.main(["compile", "--candidates", str(tmp_path / "c.yaml"), "-o", str(tmp_path)]) == 0
+    document = yaml.safe_load((tmp_path / "yt8m-vertex.yaml").read_text())
+    candidates = document["root"]["inputDefinitions"]["parameters"]["candidates"]["defaultValue"]
+    assert candidates == [{"name": "mine", "preset": "logistic", "overrides": {"epochs": 3}}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["compile", "--profile", "live"], "there is no profile 'live'; there are dev, test, prod"),
+        (["compile", "--candidates", "no.yaml"], "no.yaml: no such file"),
+        (["compile", "--settings", "no.yaml"], "no.yaml: no such file"),
+        (["run", "--source", "no-such-folder"], "no-such-folder: no such folder"),
+        (["run", "--vocabulary", "no.csv"], "no.csv: no such file"),
+        (["run", "--recipe", "everything"], "there is no recipe 'everything'"),
+        (["run", "--jobs", "9"], "invalid choice: 9"),
+        (["run", "--max-frames", "0"], "max_frames"),
+        (["walk"], "invalid choice: 'walk'"),
+        ([], "required"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert pipeline.main(arguments) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("pipeline.py: error: ")
+    assert says in error
+
+
+@pytest.mark.parametrize("name", ["compile", "run"])
+def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        pipeline.main([name, "--help"])
+    assert stop.value.code == 0
+    assert f"example: python pipeline.py {name}" in capsys.readouterr().out
+
+
+if __name__ == "__main__":
+    for golden in GOLDEN_FILES:
+        (GOLDEN / f"{golden}.yaml").write_text(normalized(compiled(GOLDEN, golden)))

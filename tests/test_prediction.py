@@ -1,0 +1,208 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from yt8m.errors import InputError
+from yt8m.exported_model import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
+from yt8m.loader import FrameSampling, RecordReader
+from yt8m.models import create
+from yt8m.prediction import confidences, load_model, predict
+from yt8m.predictions import read_predictions
+from yt8m.records.build import build_index
+from yt8m.records.simulate import simulate
+from yt8m.records.tfrecord import RecordWriter, read_payload
+from yt8m.records.video_index import VideoIndex, read_index, write_index
+
+SAMPLE = Path(__file__).parents[1] / "sample"
+CLASSES, VIDEOS = 3862, 21
+NETVLAD = {"clusters": 4, "hidden": 4, "head": "logistic"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few real videos: `video.parquet` and, with simulated frames, `frame.parquet`."""
+    folder = tmp_path_factory.mktemp("data")
+    shard = SAMPLE / "validate" / "validate0051.tfrecord"
+    build_index([str(shard)], folder / "all.parquet")
+    index, content = read_index(folder / "all.parquet"), shard.read_bytes()
+    (folder / "video").mkdir()
+    with RecordWriter(folder / "video" / "few.tfrecord") as writer:
+        for row in range(VIDEOS):
+            writer.write(bytes(read_payload(content, int(index.offsets[row]), int(index.lengths[row]))))
+    simulate([str(folder / "video")], folder / "frame", max_frames=7, workers=1)
+    for level in ("video", "frame"):
+        build_index([str(folder / level)], folder / f"{level}.parquet")
+    return folder
+
+
+def make_model(
+    folder: Path, name: str = "logistic", level: str = "video", seed: int = 0, count: int = 5, **settings: Any
+) -> Path:
+    """A model folder with random weights, as training writes it."""
+    keras.utils.set_random_seed(seed)
+    model = create(name, CLASSES, level=level, **settings)
+    for variable in model.trainable_variables:
+        variable.assign(keras.random.normal(variable.shape, seed=seed) * 0.5)
+    folder.mkdir(parents=True)
+    model.save_weights(folder / WEIGHTS)
+    manifest: dict[str, Any] = {
+        "kind": "model", "name": name, "architecture": name, "settings": settings, "level": level,
+        "num_classes": CLASSES, "weights": describe_weights(folder / WEIGHTS, "float32"),
+        "preset": {"frames": {"predict": {"kind": "even", "count": count}}},
+        "vocabulary_fingerprint": None, "training_set_fingerprint": "t",
+    }  # fmt: skip
+    manifest["fingerprint"] = model_fingerprint(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+def dense(folder: Path, index: VideoIndex) -> np.ndarray:
+    """All confidences of all videos at once."""
+    trained = load_model(folder)
+    with_frames = RecordReader(index).read(np.arange(len(index)), trained.sampling)
+    return np.asarray(trained.model(with_frames.inputs(), training=False))
+
+
+def expect(scores: np.ndarray, index: VideoIndex, file: Path, top: int, tolerance: float = 0.0) -> None:
+    """The file holds what a sort of all confidences gives."""
+    predictions = read_predictions(file)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    best = np.take_along_axis(scores, order[:, :top], axis=1)
+    np.testing.assert_allclose(predictions.top_confidences, best, rtol=0, atol=tolerance)
+    assert list(predictions.video_ids) == list(index.video_ids)
+    np.testing.assert_array_equal(predictions.labels, index.labels)
+    ranks = np.argsort(order, axis=1) + 1
+    rows = np.repeat(np.arange(len(index)), index.labels_per_video)
+    own = scores[rows, index.labels]
+    np.testing.assert_allclose(predictions.label_confidences, own, rtol=0, atol=tolerance)
+    if not tolerance:
+        np.testing.assert_array_equal(predictions.top_labels, order[:, :top])
+        np.testing.assert_array_equal(predictions.label_ranks, ranks[rows, index.labels])
+
+
+@pytest.mark.parametrize("batch_size", [5, 256])
+def test_predictions_are_the_sorted_outputs_of_the_model(data: Path, tmp_path: Path, batch_size: int) -> None:
+    model, index = make_model(tmp_path / "m"), read_index(data / "video.parquet")
+    result = predict([model], data / "video.parquet", tmp_path / "p.parquet", batch_size=batch_size)
+    assert result["videos"] == VIDEOS
+    assert result["models"] == ["logistic"]
+    expect(dense(model, index), index, tmp_path / "p.parquet", 20, tolerance=1e-6)
+
+
+def test_ranks_and_top_labels_agree_with_a_full_sort(data: Path, tmp_path: Path) -> None:
+    """To the last bit, on the confidences of the same compiled function."""
+    model, index = make_model(tmp_path / "m"), read_index(data / "video.parquet")
+    predict([model], data / "video.parquet", tmp_path / "p.parquet", top=30)
+    batch = RecordReader(index).read(np.arange(VIDEOS), FrameSampling("even", 5))
+    expect(confidences(load_model(model).model, batch), index, tmp_path / "p.parquet", 30)
+
+
+def test_ties_go_to_the_lower_label(data: Path, tmp_path: Path) -> None:
+    """All confidences are equal under zero weights."""
+    folder, index = make_model(tmp_path / "m"), read_index(data / "video.parquet")
+    model = create("logistic", CLASSES, level="video")
+    for variable in model.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    model.save_weights(folder / WEIGHTS)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["weights"] = describe_weights(folder / WEIGHTS, "float32")
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    predict([folder], data / "video.parquet", tmp_path / "p.parquet")
+    predictions = read_predictions(tmp_path / "p.parquet")
+    np.testing.assert_array_equal(predictions.top_labels, np.tile(np.arange(20), (VIDEOS, 1)))
+    np.testing.assert_array_equal(predictions.label_ranks, index.labels + 1)
+
+
+def test_several_models_are_averaged_over_all_classes(data: Path, tmp_path: Path) -> None:
+    """Also when they look at different frames."""
+    index = read_index(data / "frame.parquet")
+    models = [
+        make_model(tmp_path / "a", "netvlad", "frame", seed=1, **NETVLAD),
+        make_model(tmp_path / "b", "netvlad", "frame", seed=2, **NETVLAD),
+        make_model(tmp_path / "c", "logistic", "frame", seed=3, count=2),
+    ]
+    result = predict(models, data / "frame.parquet", tmp_path / "p.parquet", batch_size=8)
+    assert result["models"] == ["netvlad", "netvlad", "logistic"]
+    assert result["simulated"] is True
+    mean = np.mean([dense(model, index) for model in models], axis=0, dtype=np.float64).astype(np.float32)
+    expect(mean, index, tmp_path / "p.parquet", 20, tolerance=1e-5)
+    single = predict(models[:1], data / "frame.parquet", tmp_path / "q.parquet")
+    assert single["fingerprint"] != result["fingerprint"]
+
+
+def test_the_file_says_what_made_it_and_is_the_same_each_time(data: Path, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "run" / "model")
+    predict([model], data / "video.parquet", tmp_path / "p.parquet")
+    predict([tmp_path / "run"], data / "video.parquet", tmp_path / "q.parquet")
+    assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
+    metadata = read_predictions(tmp_path / "p.parquet").metadata
+    manifest = json.loads((model / MANIFEST).read_text())
+    assert metadata["models"] == [{"name": "logistic", "fingerprint": manifest["fingerprint"], "training_set": "t"}]
+    assert metadata["index"] == read_index(data / "video.parquet").fingerprint()
+    assert metadata["num_classes"] == CLASSES
+    assert metadata["level"] == "video"
+    assert metadata["simulated"] is False
+
+
+def test_videos_without_labels_are_predicted(tmp_path: Path) -> None:
+    build_index([str(SAMPLE / "test")], tmp_path / "test.parquet")
+    index = read_index(tmp_path / "test.parquet").take(np.arange(10))
+    write_index(tmp_path / "few.parquet", index)
+    predict([make_model(tmp_path / "m")], tmp_path / "few.parquet", tmp_path / "p.parquet", top=3)
+    predictions = read_predictions(tmp_path / "p.parquet")
+    assert predictions.top_labels.shape == (10, 3)
+    assert len(predictions.labels) == 0
+
+
+def test_bad_records_stop_or_are_left_out_and_listed(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "video", tmp_path / "video")
+    shard, index = tmp_path / "video" / "few.tfrecord", read_index(data / "video.parquet")
+    content = bytearray(shard.read_bytes())
+    content[int(index.offsets[4]) + 500] ^= 1
+    shard.write_bytes(content)
+    model, arguments = make_model(tmp_path / "m"), {"source": str(tmp_path / "video")}
+    with pytest.raises(InputError, match=r"few\.tfrecord: record 4 at byte"):
+        predict([model], data / "video.parquet", tmp_path / "p.parquet", **arguments)
+    assert not (tmp_path / "p.parquet").exists()
+    result = predict([model], data / "video.parquet", tmp_path / "p.parquet", skip_bad_records=True, **arguments)
+    assert result["videos"] == VIDEOS - 1
+    assert [(entry["record"], entry["video_id"]) for entry in result["skipped"]] == [(4, index.video_ids[4].decode())]
+    left = [i for i in range(VIDEOS) if i != 4]
+    expect(dense(model, index.take(np.array(left))), index.take(np.array(left)), tmp_path / "p.parquet", 20, 1e-6)
+
+
+def test_what_does_not_fit_is_refused_in_one_line(data: Path, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "m")
+    cases: list[tuple[Any, Any, str, dict[str, Any]]] = [
+        ([], "video", "no model is given", {}),
+        ([tmp_path / "no"], "video", r"there is no model\.json", {}),
+        ([model], "frame", "a model of video-level records, but .* holds frame-level ones", {}),
+        ([model], "video", "--top 0", {"top": 0}),
+        ([model], "none", "no such file", {}),
+    ]
+    for models, level, message, options in cases:
+        with pytest.raises(InputError, match=message) as error:
+            predict(models, data / f"{level}.parquet", tmp_path / "p.parquet", **options)
+        assert "\n" not in str(error.value)
+    assert not (tmp_path / "p.parquet").exists()
+
+
+def test_models_of_different_vocabularies_are_not_averaged(data: Path, tmp_path: Path) -> None:
+    one, two = make_model(tmp_path / "a"), make_model(tmp_path / "b")
+    manifest = json.loads((two / MANIFEST).read_text())
+    (two / MANIFEST).write_text(json.dumps({**manifest, "vocabulary_fingerprint": "other"}))
+    with pytest.raises(InputError, match="its vocabulary_fingerprint is other"):
+        predict([one, two], data / "video.parquet", tmp_path / "p.parquet")
+
+
+def test_weights_of_another_architecture_are_refused(data: Path, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "m")
+    manifest = json.loads((model / MANIFEST).read_text())
+    (model / MANIFEST).write_text(json.dumps({**manifest, "architecture": "moe"}))
+    with pytest.raises(InputError, match=r"not the weights of what model\.json describes"):
+        predict([model], data / "video.parquet", tmp_path / "p.parquet")

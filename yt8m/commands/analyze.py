@@ -1,0 +1,36 @@
+"""Explain the errors of predictions: which labels are missed, in which videos, and what is said instead.
+
+Writes report.html (one self-contained page), errors.parquet (a row for each missed label), labels.csv (a row for each
+label) and analysis.json. The predictions must be of a labelled set.
+"""
+
+import argparse
+from typing import Any
+
+from yt8m import storage
+
+EXAMPLE = "yt8m analyze predictions.parquet --index train.parquet --vocabulary vocabulary.csv -o analysis"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `yt8m analyze`."""
+    parser.add_argument("predictions", help="predictions of a labelled set, made by `yt8m predict`")
+    parser.add_argument("--index", help="index of the training videos, for how often each label was trained on")
+    parser.add_argument("--vocabulary", help="vocabulary.csv of the dataset, for the names of the labels")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the report and the tables")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Analyse, and return the findings with the folder they were written to."""
+    from yt8m.analysis.analyze import analyze
+
+    findings = analyze(args.predictions, args.output, index=args.index, vocabulary=args.vocabulary)
+    return {"output": args.output, **findings}
+
+
+def render(result: dict[str, Any]) -> str:
+    """The summary of the report, and where it lies."""
+    from yt8m.analysis.summary import summarize
+
+    report = storage.join(result["output"], "report.html")
+    return "\n".join([*summarize(result), f"{report}: the report; beside it errors.parquet, labels.csv, analysis.json"])

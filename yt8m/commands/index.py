@@ -1,0 +1,52 @@
+"""List the videos of shards in a table: id, position, frames and labels of each, read without the frames.
+
+Sources are folders, globs (quoted) and files of TFRecord shards of one level, or one CSV of VideoId,Labels.
+"""
+
+import argparse
+from typing import Any
+
+from yt8m.records.build import build_index
+
+EXAMPLE = "yt8m index /data/yt8m/frame/train -o index.parquet"
+SHOWN = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="folder, glob, file or gs:// address of shards; or a label list"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="F", help="the index to write (Parquet)")
+    parser.add_argument("--source-root", metavar="DIR", help="name shards relative to DIR (default: common folder)")
+    parser.add_argument("--verify", action="store_true", help="read every record whole and check its CRC32C")
+    parser.add_argument("--threads", type=int, metavar="N", help="shards read at once (default: 4, on gs:// 32)")
+    parser.add_argument("--skip-bad-records", action="store_true", help="list bad records instead of stopping")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Build the index."""
+    return build_index(
+        args.sources,
+        args.output,
+        source_root=args.source_root,
+        verify=args.verify,
+        threads=args.threads,
+        skip_bad_records=args.skip_bad_records,
+    )
+
+
+def render(result: dict[str, Any]) -> str:
+    """The result in lines."""
+    lines = ["{videos:,} videos with {labels:,} labels in {shards:,} shards ({bytes:,} bytes)".format(**result)]
+    level = {"frame": "frame level", "video": "video level", "labels": "labels alone"}[result["level"]]
+    lines.append(level + (", frames simulated" if result["simulated"] else ""))
+    duplicates, skipped = result["duplicates"], result["skipped"]
+    if duplicates["videos"]:
+        ids = ", ".join(example["video_id"] for example in duplicates["examples"][:SHOWN])
+        lines.append("{videos:,} ids occur more than once, in {records:,} records: ".format(**duplicates) + ids)
+    if skipped:
+        lines.append(f"{len(skipped):,} bad stretches left out:")
+        lines += ["  {file}: record {record} at byte {offset}: {problem}".format(**entry) for entry in skipped[:SHOWN]]
+        lines += [f"  and {len(skipped) - SHOWN:,} more (--json lists all)"] if len(skipped) > SHOWN else []
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""Predict the most confident labels of each video of an index, by one model or the average of several.
+
+The predictions file also says how each true label fared: its rank among all classes, and its confidence.
+"""
+
+import argparse
+from typing import Any
+
+from yt8m.commands._staging import add_staging_arguments, staging_of
+from yt8m.quiet import quiet_start
+
+EXAMPLE = "yt8m predict runs/netvlad/model runs/netfv/model validate.parquet -o predictions.parquet"
+SHOWN = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="folder of a trained model; several are averaged")
+    parser.add_argument("index", help="index of the videos to predict")
+    parser.add_argument("-o", "--output", required=True, metavar="F", help="the predictions to write (Parquet)")
+    parser.add_argument("--top", type=int, default=20, metavar="K", help="labels a video (default: 20)")
+    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="videos at a time (default: 256)")
+    parser.add_argument("--source", metavar="DIR", help="where the shards lie, if they were moved")
+    parser.add_argument("--skip-bad-records", action="store_true", help="list bad records instead of stopping")
+    add_staging_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Predict."""
+    with quiet_start():
+        from yt8m.prediction import predict
+
+    return predict(
+        args.models,
+        args.index,
+        args.output,
+        top=args.top,
+        batch_size=args.batch_size,
+        source=args.source,
+        skip_bad_records=args.skip_bad_records,
+        staging=staging_of(args),
+    )
+
+
+def render(result: dict[str, Any]) -> str:
+    """The result in lines."""
+    names = ", ".join(result["models"])
+    lines = [f"{result['videos']:,} videos, top {result['top']} of {result['num_classes']:,} labels each, by {names}"]
+    lines += ["frames are simulated"] if result["simulated"] else []
+    skipped = result["skipped"]
+    if skipped:
+        lines.append(f"{len(skipped):,} bad records left out:")
+        lines += ["  {file}: record {record} at byte {offset}: {problem}".format(**entry) for entry in skipped[:SHOWN]]
+        lines += [f"  and {len(skipped) - SHOWN:,} more (--json lists all)"] if len(skipped) > SHOWN else []
+    return "\n".join(lines)

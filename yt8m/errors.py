@@ -1,0 +1,19 @@
+"""The errors that a user can mend; everything else is a defect and keeps its traceback."""
+
+
+class InputError(Exception):
+    """Wrong input. The message is one line: what is wrong, where, and the remedy. Exit code 2."""
+
+
+class RecordError(InputError):
+    """A bad record of a shard, named by file, record number (from 0) and byte offset."""
+
+    def __init__(self, path: str, record: int, offset: int, problem: str, remedy: str | None = None):
+        self.path, self.record, self.offset, self.problem = path, record, offset, problem
+        self._arguments = (path, record, offset, problem, remedy)
+        remedy = remedy or "fetch the shard again, or leave bad records out with --skip-bad-records"
+        super().__init__(f"{path}: record {record} at byte {offset}: {problem}; {remedy}")
+
+    def __reduce__(self) -> tuple[type["RecordError"], tuple[object, ...]]:
+        """Crosses from a worker process whole."""
+        return RecordError, self._arguments

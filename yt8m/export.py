@@ -1,0 +1,293 @@
+"""A training set as real shards: the framed bytes of its records, unchanged, in the order of a shuffled epoch.
+
+Training needs no such copy (it reads the source through the index); this is for other readers of TFRecords. Shard s
+holds the s-th stretch of the epoch that `yt8m.loader.order` gives for (training set, phase, seed), so equal arguments
+give equal bytes, whatever the number of processes.
+
+A shard appears under its name when it is whole. What the folder is going to hold stands in `.partial-export.json`, and
+in `export.json` once it does: a killed export goes on where it stopped, and a folder of another export is refused.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from io import RawIOBase
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yt8m.artifacts import fingerprint
+from yt8m.errors import InputError, RecordError
+from yt8m.loader.order import epoch_order
+from yt8m.loader.shards import Shards
+from yt8m.loader.source import open_shards
+from yt8m.progress import Progress
+from yt8m.rebalance.training_set import TrainingSet, read_training_set
+from yt8m.records import tfrecord
+from yt8m.records.video_index import VideoIndex
+from yt8m.storage import PARTIAL, atomic_file, read_json, write_json
+
+MANIFEST = "export.json"
+SPARE_BYTES = 1 << 30
+ARENA_BYTES = 1 << 20
+WINDOW = 256  # records announced to the disk ahead of their reading
+FORMAT = 1  # of the shards' content; raised when it changes
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One shard to write: which rows of the index, and where to."""
+
+    name: str
+    rows: np.ndarray
+
+
+def export(
+    training_set: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    *,
+    shards: int,
+    phase: int | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    source: str | None = None,
+    prefix: str = "train",
+    skip_bad_records: bool = False,
+) -> dict[str, Any]:
+    """Write a phase of a training set to shards, or resume it.
+
+    Args:
+        training_set: the file.
+        output_dir: a folder for this export alone.
+        shards: how many.
+        phase: which phase; may be left out when there is one.
+        seed: of the shuffle.
+        workers: processes; by default one a core.
+        source: the folder of the source shards, when it is not where they were indexed.
+        prefix: shards are called PREFIX0000.tfrecord and so on, `-simulated` after the number if frames are.
+        skip_bad_records: leave out records whose checksum is wrong and list them, where the default stops.
+
+    Returns:
+        `{folder, shards, written, kept, records, bytes, skipped: [{file, record, offset, problem}]}`.
+
+    Raises:
+        InputError: wrong arguments, a changed source, another export in the folder, or too little disk space.
+        RecordError: a damaged record of the source.
+    """
+    sets = read_training_set(training_set)
+    phase = _phase_of(sets, phase)
+    folder = Path(output_dir)
+    jobs = _jobs(sets, phase, shards, seed, prefix)
+    plan = _plan(sets, phase, shards, seed, prefix, skip_bad_records)
+    finished = _claim(folder, plan)
+    missing = [job for job in jobs if not (folder / job.name).exists()]
+    if finished and not missing:
+        return {**finished["result"], "folder": str(folder), "written": 0, "kept": shards}
+    _check_space(folder, sets.index, missing)
+    outcomes = _write_all(sets.index, folder, missing, source, skip_bad_records, workers or os.cpu_count() or 1)
+    skipped = _merge_skipped(folder, outcomes, missing)
+    result = {
+        "shards": shards,
+        "records": int(sets.phase_size(phase)) - len(skipped),
+        "bytes": sum((folder / job.name).stat().st_size for job in jobs),
+        "skipped": skipped,
+    }
+    write_json(folder / MANIFEST, {"plan": plan, "result": result})
+    for leftover in folder.glob(f"{PARTIAL}*"):
+        leftover.unlink()
+    return {**result, "folder": str(folder), "written": len(missing), "kept": shards - len(missing)}
+
+
+def _phase_of(sets: TrainingSet, phase: int | None) -> int:
+    count = len(sets.phases)
+    names = ", ".join(f"{number} ({one.name})" for number, one in enumerate(sets.phases))
+    if phase is None and count > 1:
+        raise InputError(f"the training set has {count} phases; choose one with --phase: {names}")
+    if phase is not None and not 0 <= phase < count:
+        raise InputError(f"--phase {phase}: the training set has the phases {names}")
+    if sets.index.level == "labels":
+        raise InputError(
+            "the training set was planned on labels alone, without shards; index the shards with `yt8m index`"
+        )
+    return phase or 0
+
+
+def _jobs(sets: TrainingSet, phase: int, shards: int, seed: int, prefix: str) -> list[_Job]:
+    size = sets.phase_size(phase)
+    if not 1 <= shards <= max(size, 1):
+        raise InputError(f"--shards {shards}: choose 1 to {size:,}, the records of the phase")
+    order = epoch_order(sets.repeats[phase], seed, 0, phase)
+    digits = max(4, len(str(shards - 1)))
+    mark = "-simulated" if sets.index.simulated else ""
+    return [
+        _Job(f"{prefix}{number:0{digits}d}{mark}.tfrecord", rows)
+        for number, rows in enumerate(np.array_split(order, shards))
+    ]
+
+
+def _plan(sets: TrainingSet, phase: int, shards: int, seed: int, prefix: str, skip: bool) -> dict[str, Any]:
+    plan = {
+        "training_set": sets.fingerprint(),
+        "phase": phase,
+        "shards": shards,
+        "seed": seed,
+        "prefix": prefix,
+        "skip_bad_records": skip,
+        "format": FORMAT,
+    }
+    return {**plan, "fingerprint": fingerprint(plan)}
+
+
+def _claim(folder: Path, plan: dict[str, Any]) -> dict[str, Any] | None:
+    """Make the folder this export's own; the manifest if it is finished already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    started = folder / f"{PARTIAL}{MANIFEST}"
+    for path in (folder / MANIFEST, started):
+        if not path.exists():
+            continue
+        found = read_json(path, "choose an empty folder")
+        if found["plan"] != plan:
+            differs = next(key for key in plan if found["plan"].get(key) != plan[key])
+            raise InputError(
+                f"{folder}: holds another export ({differs} {found['plan'].get(differs)}, now {plan[differs]});"
+                " choose another folder, or empty this one"
+            )
+        if path.name == MANIFEST:
+            return dict(found)
+        return None
+    foreign = next((name for name in os.listdir(folder) if name.endswith(".tfrecord")), None)
+    if foreign:
+        raise InputError(f"{folder}: holds {foreign}, which is not of this export; choose an empty folder")
+    write_json(started, {"plan": plan})
+    return None
+
+
+def _check_space(folder: Path, index: VideoIndex, jobs: list[_Job]) -> None:
+    needed = sum(int(index.lengths[job.rows].sum(dtype=np.int64)) + tfrecord.OVERHEAD * len(job.rows) for job in jobs)
+    free = shutil.disk_usage(folder).free - SPARE_BYTES
+    if needed > free:
+        raise InputError(
+            f"{folder}: the shards need {needed / 1e9:.1f} GB and {max(free, 0) / 1e9:.1f} GB are free"
+            " (1 GB is left in reserve); choose another disk, or train without an export: `yt8m train` needs none"
+        )
+
+
+Skipped = list[dict[str, Any]]
+
+
+def _write_all(
+    index: VideoIndex, folder: Path, jobs: list[_Job], source: str | None, skip: bool, workers: int
+) -> dict[str, Skipped]:
+    records = sum(len(job.rows) for job in jobs)
+    outcomes: dict[str, Skipped] = {}
+    open_shards(index, source)  # a missing or changed shard is told before any work
+    with (
+        Progress("exporting", records, "records") as progress,
+        ProcessPoolExecutor(
+            min(workers, len(jobs) or 1), get_context("spawn"), initializer=_start, initargs=(index, source)
+        ) as pool,
+    ):
+        running = {pool.submit(_write_shard, folder, job, skip): job for job in jobs}
+        try:
+            for done in as_completed(running):
+                job = running[done]
+                outcomes[job.name] = done.result()
+                progress.advance(len(job.rows))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return outcomes
+
+
+_process: dict[str, Any] = {}
+
+
+def _start(index: VideoIndex, source: str | None) -> None:
+    _process["index"], _process["shards"] = index, open_shards(index, source)
+
+
+def _write_shard(folder: Path, job: _Job, skip: bool) -> Skipped:
+    skipped: Skipped = []
+    with atomic_file(folder / job.name) as path, open(path, "wb", buffering=0) as file:
+        for framed in _framed_records(job.rows, skip, skipped):
+            _write_whole(file, framed)
+    if skipped:
+        write_json(_skip_list(folder, job.name), skipped)
+    return skipped
+
+
+def _write_whole(file: RawIOBase, data: memoryview) -> None:
+    while data:
+        data = data[file.write(data) or 0 :]
+
+
+def _framed_records(rows: np.ndarray, skip: bool, skipped: Skipped) -> Iterator[memoryview]:
+    """The framed bytes of rows in order, as many at a time as the arena holds.
+
+    A view is valid until the next one is asked for. The arena is small enough to stay in the processor's cache, so
+    that a record is fetched from memory once for the checksum and for its copy.
+    """
+    index: VideoIndex = _process["index"]
+    shards: Shards = _process["shards"]
+    largest = int(index.lengths[rows].max(initial=0)) + tfrecord.OVERHEAD
+    arena, used = np.empty(max(ARENA_BYTES, largest), np.uint8), 0
+    for place, row in enumerate(rows):
+        if place % WINDOW == 0:
+            for ahead in rows[place : place + WINDOW]:
+                shards.announce(*_place(index, ahead))
+        number, offset, size = _place(index, row)
+        if used + size > len(arena):
+            yield arena[:used].data
+            used = 0
+        framed = arena[used : used + size]
+        read = shards.read_into(number, offset, framed)
+        problem = _problem_of(framed[:read], int(index.lengths[row]))
+        if problem is None:
+            used += size
+            continue
+        record = _record_number(shards, number, offset)
+        if not skip:
+            raise RecordError(shards.paths[number], record, offset, problem)
+        skipped.append({"file": shards.paths[number], "record": record, "offset": offset, "problem": problem})
+    yield arena[:used].data
+
+
+def _place(index: VideoIndex, row: int) -> tuple[int, int, int]:
+    return int(index.shard_numbers[row]), int(index.offsets[row]), int(index.lengths[row]) + tfrecord.OVERHEAD
+
+
+def _problem_of(framed: np.ndarray, length: int) -> str | None:
+    try:
+        tfrecord.read_payload(framed.data, 0, length)
+    except tfrecord.FramingError as error:
+        return str(error)
+    return None
+
+
+def _record_number(shards: Shards, number: int, offset: int) -> int:
+    """The number of the record at `offset` of a shard, by the headers before it; -1 when one of them is damaged."""
+    header = np.empty(tfrecord.HEADER_BYTES, np.uint8)
+    position = count = 0
+    while position < offset:
+        read = shards.read_into(number, position, header)
+        try:
+            position += tfrecord.read_length(header[:read].data, 0, 1 << 62) + tfrecord.OVERHEAD
+        except tfrecord.FramingError:
+            return -1
+        count += 1
+    return count if position == offset else -1
+
+
+def _skip_list(folder: Path, name: str) -> Path:
+    return folder / f"{PARTIAL}{name}.skipped.json"
+
+
+def _merge_skipped(folder: Path, outcomes: dict[str, Skipped], written: list[_Job]) -> Skipped:
+    """What was left out now and before an interruption, in the order of the shards."""
+    lists = {path.name: read_json(path) for path in folder.glob(f"{PARTIAL}*.skipped.json")}
+    lists |= {_skip_list(folder, job.name).name: outcomes[job.name] for job in written if outcomes[job.name]}
+    return [entry for name in sorted(lists) for entry in lists[name]]

@@ -1,0 +1,89 @@
+"""The folder of a trained model: `model.json`, which says what it is, and the weights it vouches for.
+
+The weights are in Keras' own layout (`model.load_weights` of any Keras reads them). `model.json` is written last and
+the folder appears whole, so a folder that has a `model.json` has weights of that size and CRC32C, or is damaged.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+
+from yt8m.artifacts import fingerprint
+from yt8m.errors import InputError
+from yt8m.storage import read_json
+
+MANIFEST = "model.json"
+WEIGHTS = "model.weights.h5"
+REMEDY = "name the folder that `yt8m train` made"
+NEEDED = ("architecture", "settings", "level", "num_classes", "weights", "preset", "fingerprint")
+CHUNK = 1 << 22
+
+
+def find_model(path: str | os.PathLike[str]) -> Path:
+    """The folder with `model.json`: `path`, or `model` in it.
+
+    Raises:
+        InputError: neither has one.
+    """
+    for folder in (Path(path), Path(path) / "model"):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise InputError(f"{path}: there is no {MANIFEST}, so this is not a trained model; {REMEDY}")
+
+
+def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `model.json` of a model folder (or of the folder above it) says.
+
+    Raises:
+        InputError: no model, or not a manifest of one.
+    """
+    file = find_model(path) / MANIFEST
+    manifest = read_json(file, REMEDY)
+    if not isinstance(manifest, dict) or manifest.get("kind") != "model":
+        raise InputError(f"{file}: this does not describe a model; {REMEDY}")
+    for key in NEEDED:
+        if key not in manifest:
+            raise InputError(f"{file}: the key '{key}' is missing; {REMEDY}")
+    return manifest
+
+
+def check_weights(folder: Path, manifest: dict[str, Any]) -> Path:
+    """The weights file, if it is the one that the manifest describes.
+
+    Raises:
+        InputError: it is missing, or its size or checksum differs.
+    """
+    expected = manifest["weights"]
+    file = folder / expected["file"]
+    remedy = "copy the whole folder of the model again, or train it again"
+    if not file.is_file():
+        raise InputError(f"{file}: the weights are missing; {remedy}")
+    if file.stat().st_size != expected["bytes"]:
+        raise InputError(f"{file}: {file.stat().st_size} bytes, the model has {expected['bytes']}; {remedy}")
+    found = file_crc32c(file)
+    if found != expected["crc32c"]:
+        raise InputError(f"{file}: CRC32C {found}, the model has {expected['crc32c']}; {remedy}")
+    return file
+
+
+def describe_weights(file: Path, dtype: str) -> dict[str, Any]:
+    """The manifest's entry on a weights file."""
+    return {"file": file.name, "bytes": file.stat().st_size, "crc32c": file_crc32c(file), "dtype": dtype}
+
+
+def model_fingerprint(manifest: dict[str, Any]) -> str:
+    """Of what decides a model's predictions: architecture, classes, frames used, weights."""
+    parts = {key: manifest[key] for key in ("architecture", "settings", "level", "num_classes")}
+    frames = manifest["preset"]["frames"]["predict"]
+    return fingerprint({**parts, "frames": frames, "weights": manifest["weights"]["crc32c"]})
+
+
+def file_crc32c(file: Path) -> str:
+    """CRC32C of a file as 8 hexadecimal digits."""
+    value = 0
+    with open(file, "rb") as stream:
+        while chunk := stream.read(CHUNK):
+            value = google_crc32c.extend(value, chunk)
+    return f"{value:08x}"

@@ -1,0 +1,214 @@
+"""Rows of an index -> a batch of frames, uint8 all the way.
+
+A record is read into memory that its thread uses for every record, its checksum is compared there, and the chosen
+frames are copied straight from it into the batch. Labels come from the index.
+"""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from yt8m.errors import InputError, RecordError
+from yt8m.loader.batch import PADDING, Batch
+from yt8m.loader.buffers import BufferPool
+from yt8m.loader.prefetch import Stopped
+from yt8m.loader.sampling import FrameSampling
+from yt8m.loader.shards import REMEDY, Shards, record_number
+from yt8m.loader.source import open_shards
+from yt8m.records.features import WIDTHS, FeatureError, decode_context, frame_features, video_features
+from yt8m.records.tfrecord import OVERHEAD, FramingError, read_payload
+from yt8m.records.video_index import VideoIndex
+
+ID_BYTES = 4096
+
+
+class RecordReader:
+    """Reads the videos of an index; safe to use from several threads.
+
+    Args:
+        index: of shards, frame level or video level.
+        source: the folder or gs:// address that the shards' names are relative to; the index's own by default.
+        num_classes: width of the labels; without it batches have none.
+        skip_bad_records: leave bad records out and list them in `skipped`, where the default raises.
+        keep_batches: how many batches' memory is kept for reuse.
+
+    Attributes:
+        shards: where it reads.
+        skipped: `{file, record, offset, bytes, problem, video_id}` of each record that was left out, as it was met.
+
+    Raises:
+        InputError: the index has labels alone; a shard is missing or changed; a label is not below `num_classes`.
+    """
+
+    def __init__(
+        self,
+        index: VideoIndex,
+        source: str | None = None,
+        *,
+        num_classes: int | None = None,
+        skip_bad_records: bool = False,
+        keep_batches: int = 8,
+    ):
+        self.index, self.skipped = index, list[dict[str, Any]]()
+        self._num_classes, self._skip, self._keep = num_classes, skip_bad_records, keep_batches
+        self.shards = open_shards(index, source)
+        if num_classes is not None:
+            _check_labels(index, num_classes)
+        self._largest = int(index.lengths.max(initial=0)) + OVERHEAD
+        self._thread = threading.local()
+        self._pools: dict[tuple[int, ...], BufferPool] = {}
+        self._lock = threading.Lock()
+
+    def read(
+        self,
+        rows: np.ndarray,
+        sampling: FrameSampling,
+        draws: np.ndarray | None = None,
+        given_up: threading.Event | None = None,
+    ) -> Batch:
+        """The videos of some rows.
+
+        Args:
+            rows: int64 [B]; -1 for padding.
+            sampling: which frames; of no effect on video-level records.
+            draws: float64 [B, sampling.draws] in [0, 1), for the samplings that draw.
+            given_up: raises `Stopped` soon after it is set.
+
+        Raises:
+            RecordError: a record is bad, with its shard, number and byte.
+        """
+        batch = self.start(rows, sampling)
+        self.fill(batch, np.arange(len(batch.rows)), sampling, draws, given_up)
+        return batch
+
+    def fill(
+        self,
+        batch: Batch,
+        positions: np.ndarray,
+        sampling: FrameSampling,
+        draws: np.ndarray | None = None,
+        given_up: threading.Event | None = None,
+        shards: Shards | None = None,
+    ) -> None:
+        """Read the videos at some positions of a batch that was started; arguments and errors as of `read`.
+
+        Args:
+            shards: where the records are read; the reader's own by default.
+        """
+        shards = shards or self.shards
+        draws = np.empty((len(batch.rows), 0)) if draws is None else draws
+        for position in self._reading_order(batch.rows, positions, shards):
+            if given_up is not None and given_up.is_set():
+                raise Stopped
+            self._fill(batch, position, sampling, draws[position], shards)
+
+    def start(self, rows: np.ndarray, sampling: FrameSampling) -> Batch:
+        """A batch of some rows whose frames hold anything, and whose labels are right."""
+        rows = np.array(rows, np.int64)
+        frame_level = self.index.level == "frame"
+        shape = (len(rows), sampling.count if frame_level else 1)
+        rgb, audio = (self._take((*shape, width), np.uint8 if frame_level else np.float32) for width in WIDTHS.values())
+        return Batch(rgb, audio, np.ones(len(rows), np.int32), self._labels(rows), rows)
+
+    def _take(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        with self._lock:
+            if shape not in self._pools:
+                self._pools[shape] = BufferPool(shape, dtype, self._keep)
+        return self._pools[shape].take()
+
+    def _labels(self, rows: np.ndarray) -> np.ndarray | None:
+        if self._num_classes is None:
+            return None
+        labels = np.zeros((len(rows), self._num_classes), np.uint8)
+        for position in np.flatnonzero(rows != PADDING):
+            labels[position, self.index.labels_of(rows[position])] = 1
+        return labels
+
+    def _reading_order(self, rows: np.ndarray, positions: np.ndarray, shards: Shards) -> np.ndarray:
+        """Positions in the order of the shards; the disk hears of all of them before the first is read."""
+        numbers, offsets = self.index.shard_numbers[rows[positions]], self.index.offsets[rows[positions]]
+        order = positions[np.lexsort((offsets, numbers))]
+        for row in rows[order][rows[order] != PADDING]:
+            number, offset, length = self._position(row)
+            shards.announce(number, offset, length + OVERHEAD)
+        return order
+
+    def _fill(self, batch: Batch, position: int, sampling: FrameSampling, draws: np.ndarray, shards: Shards) -> None:
+        row = int(batch.rows[position])
+        if row != PADDING:
+            try:
+                batch.num_frames[position] = self._copy(batch, position, self._payload(row, shards), sampling, draws)
+                return
+            except (FeatureError, FramingError) as error:
+                self._refuse(row, str(error), shards)
+        batch.rows[position], batch.num_frames[position] = PADDING, 1
+        batch.rgb[position] = batch.audio[position] = 0
+        if batch.labels is not None:
+            batch.labels[position] = 0
+
+    def _copy(
+        self, batch: Batch, position: int, payload: memoryview, sampling: FrameSampling, draws: np.ndarray
+    ) -> int:
+        """Copy a record's features to their place; returns the number of frames that are valid there."""
+        targets = batch.rgb[position], batch.audio[position]
+        if self.index.level == "video":
+            for target, mean in zip(targets, video_features(payload), strict=True):
+                target[0] = mean
+            return 1
+        frames = frame_features(payload)
+        chosen = sampling.choose(len(frames.rgb), draws)
+        count = chosen.stop - chosen.start if isinstance(chosen, slice) else len(chosen)
+        for target, source in zip(targets, frames, strict=True):
+            target[:count] = source[chosen]
+            target[count:] = 0
+        return count
+
+    def _payload(self, row: int, shards: Shards) -> memoryview:
+        """The record of a row in this thread's memory, checked: framing, checksum, and that it is this video's.
+
+        Raises:
+            FramingError: it is damaged or cut.
+            InputError: it is another record than the one that was indexed.
+        """
+        number, offset, length = self._position(row)
+        memory = self._memory()[: length + OVERHEAD]
+        done = shards.read_into(number, offset, memory)
+        payload = read_payload(memory[:done].data, 0, length)
+        video_id = bytes(self.index.video_ids[row])
+        if video_id not in bytes(payload[:ID_BYTES]) and decode_context(payload).video_id != video_id:
+            found = decode_context(payload).video_id
+            raise InputError(f"{shards.paths[number]}: the record at byte {offset} is of video "
+                             f"{found.decode()}, of {video_id.decode()} by the index; {REMEDY}")  # fmt: skip
+        return payload
+
+    def _position(self, row: int) -> tuple[int, int, int]:
+        index = self.index
+        return int(index.shard_numbers[row]), int(index.offsets[row]), int(index.lengths[row])
+
+    def _memory(self) -> np.ndarray:
+        if not hasattr(self._thread, "memory"):
+            self._thread.memory = np.empty(self._largest, np.uint8)
+        memory: np.ndarray = self._thread.memory
+        return memory
+
+    def _refuse(self, row: int, problem: str, shards: Shards) -> None:
+        """Raise for a bad record, or list it."""
+        number, offset, length = self._position(row)
+        path = shards.paths[number]
+        record = record_number(shards, number, offset, self.index.shards[number].size)
+        if not self._skip:
+            raise RecordError(path, record, offset, problem)
+        self.skipped.append({
+            "file": path, "record": record, "offset": offset, "bytes": length + OVERHEAD, "problem": problem,
+            "video_id": self.index.video_ids[row].decode(),
+        })  # fmt: skip
+
+
+def _check_labels(index: VideoIndex, num_classes: int) -> None:
+    bad = np.flatnonzero((index.labels >= num_classes) | (index.labels < 0))
+    if len(bad):
+        row = int(np.searchsorted(index.bounds, bad[0], side="right")) - 1
+        raise InputError(f"video {index.video_ids[row].decode()} (row {row}): label {index.labels[bad[0]]} is not one "
+                         f"of the {num_classes} classes; use the vocabulary that the labels belong to, or leave such "
+                         "videos out of the training set")  # fmt: skip

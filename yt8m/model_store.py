@@ -1,0 +1,135 @@
+"""Trained models at the work root, and the small manifest that steps hand on in their place.
+
+A model is kept at `{work_root}/models/{fingerprint}`, where the fingerprint is of all that decides it: training set,
+validation index, resolved preset, seed and training code. A step that is run again (a retried pod, a resubmitted run)
+finds the finished model there, or the checkpoint of an unfinished one. What a pipeline passes around is a copy of
+`model.json` with the key `uri` (the folder of the weights) and the candidate that asked for the model; pipelines
+download every byte under an artifact, so the weights stay where they are.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from yt8m.artifacts import fingerprint, read_table
+from yt8m.candidates import check_candidate
+from yt8m.code_version import code_version
+from yt8m.errors import InputError
+from yt8m.presets import load_preset
+from yt8m.progress import log
+from yt8m.storage import atomic_file, exists, is_remote, join, read_json, stage, write_json
+
+MANIFEST = "model.json"
+StrPath = str | os.PathLike[str]
+
+
+def train_candidate(
+    candidate: dict[str, Any],
+    training_set: StrPath,
+    validation: StrPath,
+    work_root: str,
+    output: StrPath,
+    *,
+    seed: int = 0,
+    vocabulary: str | None = None,
+) -> dict[str, Any]:
+    """Train a candidate at the work root, unless it is there already, and write its manifest.
+
+    Args:
+        candidate: `{name, preset, overrides}`.
+        training_set, validation: files of a training set and of a video index.
+        work_root: a folder or gs:// address that outlives the machine.
+        output: the manifest to write: `model.json`, `uri` and `candidate`.
+        seed: of initial weights, order and frame choice.
+        vocabulary: the vocabulary file that the labels belong to.
+
+    Returns:
+        What a list of models shows: candidate, gap, size_mb, parameters, uri, fingerprint.
+
+    Raises:
+        InputError: a wrong candidate or file.
+    """
+    candidate = check_candidate(candidate)
+    preset = load_preset(candidate["preset"], candidate["overrides"])
+    home = join(work_root, "models", _fingerprint(preset, training_set, validation, seed))
+    uri = join(home, "model")
+    if exists(join(uri, MANIFEST)):
+        log(f"{candidate['name']}: the model is there already, {uri}")
+        model = read_json(join(uri, MANIFEST))
+    else:
+        model = _train(candidate, training_set, validation, home, seed=seed, vocabulary=vocabulary or None)
+    write_json(output, {**model, "candidate": candidate, "uri": uri})
+    return summary_of({**model, "candidate": candidate, "uri": uri})
+
+
+def summary_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The few facts of a manifest that a user interface shows beside a model."""
+    return {
+        "candidate": manifest["candidate"]["name"],
+        "gap": manifest["metrics"].get("gap"),
+        "size_mb": size_mb(manifest),
+        "parameters": manifest["parameters"],
+        "uri": manifest["uri"],
+        "fingerprint": manifest["fingerprint"],
+    }
+
+
+def size_mb(manifest: dict[str, Any]) -> float:
+    """Size of the weights file in megabytes (10^6 bytes)."""
+    return round(manifest["weights"]["bytes"] / 1e6, 2)
+
+
+def stage_model(manifest: StrPath, folder: StrPath) -> Path:
+    """The local folder of a manifest's model; one on gs:// is fetched into `folder` first.
+
+    Raises:
+        InputError: not a manifest, or the weights are gone from the work root.
+    """
+    description = read_json(manifest)
+    uri, weights = description.get("uri"), description.get("weights", {}).get("file")
+    if not uri or not weights:
+        raise InputError(f"{manifest}: not the manifest of a trained model; give the one that train wrote")
+    if not exists(join(uri, weights)):
+        raise InputError(f"{join(uri, weights)}: the weights are gone from the work root; run again without cached "
+                         "results (of a run on this machine: remove its folder kfp)")  # fmt: skip
+    staged = [stage(join(uri, name), folder) for name in (MANIFEST, weights)]
+    return staged[0].parent
+
+
+def predict_model(manifest: StrPath, index: StrPath, output: StrPath, *, top: int = 20) -> dict[str, Any]:
+    """Predict the videos of an index with the model of a manifest; see `yt8m.prediction.predict`."""
+    from yt8m.prediction import predict
+
+    with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
+        return predict([str(stage_model(manifest, folder))], index, output, top=top)
+
+
+def _fingerprint(preset: dict[str, Any], training_set: StrPath, validation: StrPath, seed: int) -> str:
+    return fingerprint({
+        "training_set": read_table(training_set, "training_set")[1]["fingerprint"],
+        "validation": read_table(validation, "video_index")[1]["fingerprint"],
+        "preset": preset,
+        "seed": seed,
+        "code": code_version("training"),
+    })  # fmt: skip
+
+
+def _train(candidate: dict[str, Any], training_set: StrPath, validation: StrPath, home: str, **how: Any) -> Any:
+    from yt8m.training.train import train
+
+    arguments = (training_set, validation, candidate["preset"])
+    if not is_remote(home):
+        return train(*arguments, home, overrides=candidate["overrides"], **how)
+    with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
+        model = train(*arguments, folder, overrides=candidate["overrides"], **how)
+        _upload(Path(folder), home)
+    return model
+
+
+def _upload(folder: Path, home: str) -> None:
+    """Copy what training made to a remote home; `model.json` last, for it says that the model is whole."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    for file in sorted(files, key=lambda file: file.name == MANIFEST):
+        with atomic_file(join(home, file.relative_to(folder).as_posix())) as copy:
+            copy.write_bytes(file.read_bytes())

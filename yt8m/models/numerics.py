@@ -1,0 +1,59 @@
+"""Small pieces of arithmetic that several layers share; sums and norms are taken in float32."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+"""A tensor of whichever backend Keras runs on, or a symbolic one."""
+
+Shape = tuple[int | None, ...]
+
+
+def l2_normalize(x: Tensor, axis: int = -1, epsilon: float = 1e-12) -> Tensor:
+    """`x / sqrt(max(sum x^2, epsilon))` along `axis`, float32; a zero vector stays zero and has a zero gradient."""
+    x = ops.cast(x, "float32")
+    square_sum = ops.sum(ops.square(x), axis=axis, keepdims=True)
+    return x * ops.rsqrt(ops.maximum(square_sum, epsilon))
+
+
+def frame_mask(num_frames: Tensor, frames: Any) -> Tensor:
+    """Which frames are real: float32 `[B, frames]` of ones and zeros, from `num_frames` `[B]`; `frames` a number."""
+    positions = ops.arange(frames, dtype="int32")
+    return ops.cast(positions[None, :] < ops.cast(num_frames, "int32")[:, None], "float32")
+
+
+def product_flops(kernel: Any, rows: int = 1) -> int:
+    """Floating-point operations of `rows` vectors times a matrix: a multiplication and an addition each weight."""
+    return 2 * rows * math.prod(kernel.shape)
+
+
+def mean_frame(frames: Tensor, valid: Tensor) -> Tensor:
+    """Mean of the real frames, `[B, T, D]` and `valid` `[B, T]` -> float32 `[B, D]`; zero if there are none."""
+    total = ops.sum(ops.cast(frames, "float32") * valid[..., None], axis=1)
+    return total / ops.maximum(ops.sum(valid, axis=1), 1.0)[:, None]
+
+
+@keras.saving.register_keras_serializable("yt8m")
+class HalfL2(keras.regularizers.Regularizer):
+    """The penalty `0.5 * factor * sum w^2`, summed in float32.
+
+    Args:
+        factor: weight of the penalty, at least 0.
+    """
+
+    def __init__(self, factor: float) -> None:
+        self.factor = float(factor)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return 0.5 * self.factor * ops.sum(ops.square(ops.cast(x, "float32")))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"factor": self.factor}
+
+
+def penalty(factor: float) -> HalfL2 | None:
+    """`HalfL2(factor)`, or none at all for a factor of zero."""
+    return HalfL2(factor) if factor else None

@@ -1,0 +1,95 @@
+"""The predictions file: for each video its most confident labels, and how its true labels fared.
+
+Columns: `video_id` string, `labels` list<int32> (true), `label_ranks` list<int32> (rank of each true label among all
+classes, 1 = most confident), `label_confidences` list<float32>, `top_labels` fixed list<int32>[K] and
+`top_confidences` fixed list<float32>[K], descending. Equal confidences rank by the lower label index.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from yt8m.artifacts import ids_from_arrow, ids_to_arrow, lists_from_arrow, lists_to_arrow, read_table, write_table
+
+KIND = "predictions"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A predictions file in memory, over n videos; true labels of video i are `labels[bounds[i]:bounds[i + 1]]`.
+
+    Attributes:
+        video_ids: bytes [n] (NumPy `S`).
+        labels, label_ranks: int32 [occurrences]; label_confidences: float32 [occurrences]; bounds: int64 [n + 1].
+        top_labels: int32 [n, K]; top_confidences: float32 [n, K], descending.
+        metadata: `num_classes`, `simulated`, `level`, `models` (a list of {name, fingerprint, training_set}),
+            `index` (fingerprint of the predicted index), `fingerprint`.
+    """
+
+    video_ids: np.ndarray
+    labels: np.ndarray
+    label_ranks: np.ndarray
+    label_confidences: np.ndarray
+    bounds: np.ndarray
+    top_labels: np.ndarray
+    top_confidences: np.ndarray
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.video_ids)
+
+    @property
+    def labels_per_video(self) -> np.ndarray:
+        """int64 [n]: how many true labels each video has."""
+        return np.diff(self.bounds)
+
+    @property
+    def label_rows(self) -> np.ndarray:
+        """int64 [occurrences]: the video of each true label."""
+        return np.repeat(np.arange(len(self)), self.labels_per_video)
+
+
+def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
+    """Write a predictions file, atomically."""
+    width = predictions.top_labels.shape[1]
+
+    def ragged(values: np.ndarray) -> pa.ListArray:
+        return lists_to_arrow(values, predictions.bounds)
+
+    def fixed(values: np.ndarray) -> pa.FixedSizeListArray:
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width)
+
+    table = pa.table({
+        "video_id": ids_to_arrow(predictions.video_ids),
+        "labels": ragged(predictions.labels.astype(np.int32)),
+        "label_ranks": ragged(predictions.label_ranks.astype(np.int32)),
+        "label_confidences": ragged(predictions.label_confidences.astype(np.float32)),
+        "top_labels": fixed(predictions.top_labels.astype(np.int32)),
+        "top_confidences": fixed(predictions.top_confidences.astype(np.float32)),
+    })  # fmt: skip
+    write_table(path, table, KIND, predictions.metadata)
+
+
+def read_predictions(path: str | os.PathLike[str]) -> Predictions:
+    """Read a predictions file; raises InputError when it is missing or something else."""
+    table, metadata = read_table(path, KIND)
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    labels, bounds = lists_from_arrow(table["labels"])
+    width = columns["top_labels"].type.list_size
+
+    def flat(name: str) -> np.ndarray:
+        return columns[name].flatten().to_numpy(zero_copy_only=False)
+
+    return Predictions(
+        video_ids=ids_from_arrow(table["video_id"]),
+        labels=labels,
+        label_ranks=flat("label_ranks"),
+        label_confidences=flat("label_confidences"),
+        bounds=bounds,
+        top_labels=flat("top_labels").reshape(-1, width),
+        top_confidences=flat("top_confidences").reshape(-1, width),
+        metadata=metadata,
+    )

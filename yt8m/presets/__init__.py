@@ -1,0 +1,130 @@
+"""Training presets: what model to train, and how, as YAML files; and the recipes of training sets beside them.
+
+A preset is a mapping:
+
+| key | meaning |
+|---|---|
+| `model` | `name` and settings of `yt8m.models.create` |
+| `level` | `frame` or `video`: the records that it trains on |
+| `loss` | `name` and settings of `yt8m.losses.create` |
+| `schedule` | `name` and settings of `yt8m.schedules.create` |
+| `optimizer` | `name: adam` and its settings; `clipnorm` clips the gradient of each variable by itself |
+| `batch_size` | examples a step |
+| `epochs` | passes over a phase whose recipe does not say when it ends; 2.5 is two and a half |
+| `frames` | `train` and `predict`: how frames are chosen, `{kind: random, contiguous, even or all; count}` |
+| `validate_every` | epochs between two validations (0.1 unless told) |
+| `validation_videos` | how many videos they use, chosen by a hash of the id (50000 unless told) |
+| `start_at_label_rates` | biases of the heads start at each label's rate in the training set (false unless told) |
+| `batch_norm_momentum` | instead of the models' 0.999, which needs thousands of steps (null unless told) |
+"""
+
+import copy
+import os
+import re
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from yt8m.errors import InputError
+from yt8m.presets.rules import check_preset
+from yt8m.storage import require_file
+
+DEFAULTS: dict[str, Any] = {
+    "frames": {"train": {"kind": "all", "count": 300}, "predict": {"kind": "all", "count": 300}},
+    "validate_every": 0.1,
+    "validation_videos": 50_000,
+    "start_at_label_rates": False,
+    "batch_norm_momentum": None,
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose floats may be written `1e-8`, as in JSON (YAML 1.1 takes that for a string)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text; `1e-8` is a number."""
+    return yaml.load(text, _Loader)  # a subclass of SafeLoader
+
+
+def preset_names() -> list[str]:
+    """The presets that come with the package, sorted."""
+    folder = resources.files(__name__) / "training"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def load_preset(name_or_file: str | os.PathLike[str], overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A preset with its defaults filled in, checked.
+
+    Args:
+        name_or_file: the name of a preset of the package, or the path of a YAML file.
+        overrides: dotted key -> value, e.g. `{"model.clusters": 16}`.
+
+    Returns:
+        The mapping described above, and `name`.
+
+    Raises:
+        InputError: unknown name, unreadable file, unknown key or wrong value; with what would be right.
+    """
+    source = os.fspath(name_or_file)
+    loaded = _parse(_read(source), source)
+    preset = {**copy.deepcopy(DEFAULTS), **loaded}
+    for key, value in (overrides or {}).items():
+        _override(preset, key, value)
+    preset["name"] = os.path.basename(source).removesuffix(".yaml").removesuffix(".yml")
+    check_preset(preset, f"preset {source}")
+    return preset
+
+
+def parse_overrides(settings: list[str]) -> dict[str, Any]:
+    """`["model.clusters=16", "batch_size=64"]` -> `{"model.clusters": 16, "batch_size": 64}`; values are YAML.
+
+    Raises:
+        InputError: a setting without `=`, or a value that is not YAML.
+    """
+    overrides = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {setting}: write KEY=VALUE, for example model.clusters=16")
+        try:
+            overrides[key.strip()] = parse_yaml(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting}: '{text}' is not a YAML value") from error
+    return overrides
+
+
+def _read(source: str) -> str:
+    if os.sep in source or source.endswith((".yaml", ".yml")):
+        return require_file(source, "name a preset's YAML file").read_text(encoding="utf-8")
+    if source not in preset_names():
+        raise InputError(f"there is no preset '{source}'; there are {', '.join(preset_names())}, or name a YAML file")
+    return (resources.files(__name__) / "training" / f"{source}.yaml").read_text(encoding="utf-8")
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        value = parse_yaml(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"preset {source}{where}: not a YAML file ({getattr(error, 'problem', error)})") from error
+    if not isinstance(value, dict):
+        raise InputError(f"preset {source}: a mapping of keys is needed; `model: {{name: logistic}}` is one")
+    return value
+
+
+def _override(preset: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    place = preset
+    for name in parents:
+        place = place.setdefault(name, {})
+        if not isinstance(place, dict):
+            raise InputError(f"--set {dotted}: '{name}' has no settings below it; leave out '.{last}'")
+    place[last] = value

@@ -1,0 +1,1 @@
+"""Label statistics, recipes, and the training sets that they make."""

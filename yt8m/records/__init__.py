@@ -1,0 +1,1 @@
+"""YouTube-8M records: framing, decoding, the video index, simulation."""

@@ -1,0 +1,172 @@
+"""The video index of shards, or of label lists: found, scanned with threads, put together, written."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from yt8m.errors import InputError
+from yt8m.progress import Progress
+from yt8m.records.labels_csv import is_labels_csv, read_labels_csv
+from yt8m.records.scan import ShardScan, scan_shard
+from yt8m.records.video_index import Shard, VideoIndex, write_index
+from yt8m.storage import FileInfo, is_remote, join, list_files
+
+GS = "gs://"
+SIMULATED = "-simulated"
+EXAMPLES = 10
+LOCAL_THREADS, REMOTE_THREADS = 4, 32
+
+
+def build_index(
+    sources: list[str],
+    output: str | os.PathLike[str],
+    *,
+    source_root: str | None = None,
+    verify: bool = False,
+    threads: int | None = None,
+    skip_bad_records: bool = False,
+) -> dict[str, Any]:
+    """Index the videos of shards, or of one label list, in a Parquet file.
+
+    Args:
+        sources: folders, globs and files of shards (all of one level), or one CSV of `VideoId,Labels`.
+        output: the index file.
+        source_root: the folder that the index names shards relative to; by default their common folder.
+        verify: whether to read all of each record, recompute its CRC32C and decode its features.
+        threads: shards scanned at the same time; by default 4, and 32 on gs://, where each mostly waits.
+        skip_bad_records: list bad records instead of stopping at the first one.
+
+    Returns:
+        `{videos, labels, shards, bytes, level, simulated, fingerprint, skipped, duplicates}`: `labels` counts label
+        occurrences, `skipped` holds `{file, record, offset, bytes, problem}` of each stretch that was left out, and
+        `duplicates` `{videos, records, examples}` of ids that occur more than once.
+
+    Raises:
+        InputError: no shards, shards of both levels, a bad record, or no good one.
+    """
+    index, skipped = _read_sources(sources, source_root, verify, threads, skip_bad_records)
+    write_index(output, index)
+    return {
+        "videos": len(index),
+        "labels": len(index.labels),
+        "shards": len(index.shards),
+        "bytes": sum(shard.size for shard in index.shards),
+        "level": index.level,
+        "simulated": index.simulated,
+        "fingerprint": index.fingerprint(),
+        "skipped": skipped,
+        "duplicates": find_duplicates(index),
+    }
+
+
+def find_shards(sources: Sequence[str]) -> list[FileInfo]:
+    """The shards of folders, globs, files and gs:// addresses, each once, by absolute path and in its order."""
+    if not sources:
+        raise InputError("no source is given; name a folder, a glob or files of shards")
+    found = {}
+    for source in sources:
+        for file in list_files(source):
+            path = file.path if is_remote(file.path) else os.path.abspath(file.path)
+            found[path] = replace(file, path=path)
+    return [found[path] for path in sorted(found)]
+
+
+def find_duplicates(index: VideoIndex) -> dict[str, Any]:
+    """Ids that occur more than once: how many, in how many records, and the first few with their rows."""
+    order = np.argsort(index.video_ids, kind="stable")
+    ids = index.video_ids[order]
+    same = np.concatenate(([False], ids[1:] == ids[:-1], [False]))
+    starts = np.flatnonzero(same[1:] & ~same[:-1])
+    ends = np.flatnonzero(same[:-1] & ~same[1:]) + 1 if len(starts) else starts
+    examples = [
+        {"video_id": ids[start].decode(), "rows": order[start:end].tolist()}
+        for start, end in zip(starts[:EXAMPLES], ends[:EXAMPLES], strict=True)
+    ]
+    return {"videos": len(starts), "records": int((ends - starts).sum()), "examples": examples}
+
+
+def _read_sources(
+    sources: list[str], source_root: str | None, verify: bool, threads: int | None, skip: bool
+) -> tuple[VideoIndex, list[dict[str, Any]]]:
+    lists = [source for source in sources if is_labels_csv(source)]
+    if lists:
+        if len(sources) > 1:
+            raise InputError(f"{lists[0]}: a label list is indexed alone; give it without other sources")
+        return read_labels_csv(lists[0]), []
+    files = find_shards(sources)
+    root = _root_of([file.path for file in files], source_root)
+    scans = _scan(files, verify, threads, skip)
+    skipped = [entry for scan in scans for entry in scan.skipped]
+    if not any(scan.video_ids for scan in scans):
+        raise InputError(f"{root}: none of {len(files)} shards holds a good record; {_first_problem(skipped)}")
+    index = _combine(scans, root)
+    objects = [[file.generation, file.crc32c] for file in files]
+    return replace(index, extra={"objects": objects}) if is_remote(root) else index, skipped
+
+
+def _first_problem(skipped: list[dict[str, Any]]) -> str:
+    return "the first: {file}: record {record} at byte {offset}: {problem}".format(**skipped[0])
+
+
+def _root_of(paths: list[str], source_root: str | None) -> str:
+    if len({is_remote(path) for path in paths}) > 1:
+        raise InputError(f"{paths[-1]}: the other shards are on gs://; index local and remote shards apart")
+    if source_root is None:
+        return _common_folder([os.path.dirname(path) for path in paths])
+    root = source_root.rstrip("/") if is_remote(source_root) else os.path.abspath(source_root)
+    for path in paths:
+        if not path.startswith(join(root, "")):
+            raise InputError(f"{path}: lies outside the source root {root}; name a folder above all shards")
+    return root
+
+
+def _common_folder(folders: list[str]) -> str:
+    """The deepest folder above all; paths and gs:// addresses alike."""
+    if is_remote(folders[0]):
+        return GS + os.path.commonpath([folder.removeprefix(GS) for folder in folders])
+    return os.path.commonpath(folders)
+
+
+def _scan(files: list[FileInfo], verify: bool, threads: int | None, skip: bool) -> list[ShardScan]:
+    scans = []
+    threads = threads or (REMOTE_THREADS if is_remote(files[0].path) else LOCAL_THREADS)
+    with ThreadPoolExecutor(max(threads, 1)) as pool, Progress("indexing", len(files), "shards") as progress:
+        futures = [
+            pool.submit(scan_shard, f.path, f.size, f.generation, verify=verify, skip_bad_records=skip) for f in files
+        ]
+        try:
+            for future in futures:
+                scans.append(future.result())
+                progress.advance()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return scans
+
+
+def _combine(scans: list[ShardScan], root: str) -> VideoIndex:
+    level = next(scan.level for scan in scans if scan.level)
+    for scan in scans:
+        if scan.level not in (level, None):
+            raise InputError(f"{scan.path}: it is {scan.level} level, other shards are {level} level; index them apart")
+    names = [scan.path.removeprefix(join(root, "")) for scan in scans]
+    counts = np.concatenate([scan.counts for scan in scans])
+    return VideoIndex(
+        video_ids=np.array([video_id for scan in scans for video_id in scan.video_ids], dtype=np.bytes_),
+        shard_numbers=np.repeat(np.arange(len(scans), dtype=np.int32), [len(scan.video_ids) for scan in scans]),
+        offsets=np.concatenate([scan.offsets for scan in scans]),
+        lengths=np.concatenate([scan.lengths for scan in scans]).astype(np.int32),
+        num_frames=np.concatenate([scan.num_frames for scan in scans]).astype(np.int32),
+        labels=np.concatenate([scan.labels for scan in scans]),
+        bounds=np.concatenate(([0], np.cumsum(counts))),
+        shards=tuple(
+            Shard(name, scan.size, len(scan.video_ids), scan.fingerprint)
+            for name, scan in zip(names, scans, strict=True)
+        ),
+        source_root=root,
+        level=level,
+        simulated=any(SIMULATED in os.path.basename(name) for name in names),
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""The better of several candidates: the highest GAP on the validation videos."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yt8m.artifacts import read_table
+from yt8m.errors import InputError
+from yt8m.model_store import size_mb, summary_of
+from yt8m.storage import atomic_file, read_json, write_json
+
+StrPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A candidate, and how it did on the validation videos.
+
+    Attributes:
+        name: of the candidate.
+        manifest: what `yt8m.model_store.train_candidate` wrote.
+        predictions: path of its predictions of the validation index.
+        metrics: the content of its `metrics.json`.
+    """
+
+    name: str
+    manifest: dict[str, Any]
+    predictions: str
+    metrics: dict[str, Any]
+
+    def row(self) -> dict[str, Any]:
+        """`{name, gap, hit_at_1, size_mb, seconds}`: megabytes of weights, seconds of training."""
+        return {
+            "name": self.name,
+            "gap": self.metrics["gap"],
+            "hit_at_1": self.metrics["hit_at_1"],
+            "size_mb": size_mb(self.manifest),
+            "seconds": round(self.manifest["training"]["seconds"], 1),
+        }
+
+
+def gather_results(
+    manifests: Sequence[StrPath], predictions: Sequence[StrPath], metrics: Sequence[StrPath]
+) -> list[Result]:
+    """Join what the candidates' steps wrote, by fingerprints (a pipeline may hand them over in any order).
+
+    Returns:
+        The results, ordered by name.
+
+    Raises:
+        InputError: a candidate without predictions or metrics, or predictions of different indexes.
+    """
+    models = {manifest["fingerprint"]: manifest for manifest in map(read_json, manifests)}
+    measured = {content["predictions"]: content for content in map(read_json, metrics)}
+    results, indexes = [], set()
+    for path in predictions:
+        metadata = read_table(path, "predictions")[1]
+        made_by = [model["fingerprint"] for model in metadata["models"]]
+        if len(made_by) != 1 or made_by[0] not in models:
+            raise InputError(f"{path}: predictions of {made_by}, which is not one candidate; predict each by itself")
+        if metadata["fingerprint"] not in measured:
+            raise InputError(f"{path}: its metrics are missing; evaluate it")
+        manifest = models.pop(made_by[0])
+        indexes.add(metadata["index"])
+        score = measured[metadata["fingerprint"]]
+        results.append(Result(manifest["candidate"]["name"], manifest, os.fspath(path), score))
+    if models:
+        names = ", ".join(manifest["candidate"]["name"] for manifest in models.values())
+        raise InputError(f"no predictions of {names}; predict the validation index with each candidate")
+    if len(indexes) > 1:
+        raise InputError("the candidates predicted different indexes; predict the same one with each")
+    return sorted(results, key=lambda result: result.name)
+
+
+def best(results: Sequence[Result]) -> Result:
+    """The highest GAP; of equals the smaller model, then the first name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not results:
+        raise InputError("there is no candidate to choose from; train at least one")
+    return min(results, key=lambda r: (-r.metrics["gap"], r.manifest["weights"]["bytes"], r.name))
+
+
+def select_model(
+    manifests: Sequence[StrPath],
+    predictions: Sequence[StrPath],
+    metrics: Sequence[StrPath],
+    manifest_output: StrPath,
+    predictions_output: StrPath,
+) -> dict[str, Any]:
+    """Hand on the manifest and the validation predictions of the best candidate.
+
+    Args:
+        manifests, predictions, metrics: what the candidates' train, predict and evaluate steps wrote.
+        manifest_output, predictions_output: where the winner's go.
+
+    Returns:
+        What a list of models shows of the winner.
+
+    Raises:
+        InputError: files that do not belong together, or no labels to judge by.
+    """
+    winner = best(gather_results(manifests, predictions, metrics))
+    write_json(manifest_output, winner.manifest)
+    with atomic_file(predictions_output) as copy:
+        shutil.copyfile(winner.predictions, copy)
+    return summary_of(winner.manifest)

@@ -1,0 +1,165 @@
+"""One door to files: local paths (a mounted volume is one) and gs:// addresses.
+
+Output appears whole or not at all. Locally a file is written beside its final name, flushed and renamed; on gs:// it
+is written to scratch space and uploaded, and the service shows an object only when it is complete. Only this package
+touches the cloud; its client is imported when the first gs:// address is seen.
+"""
+
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from yt8m.errors import InputError
+from yt8m.storage.local import PARTIAL, FileInfo, atomic_directory, list_local, require_file
+from yt8m.storage.local import atomic_file as atomic_local_file
+
+__all__ = [
+    "PARTIAL", "FileInfo", "atomic_directory", "atomic_file", "delete", "exists", "is_remote", "join", "list_files",
+    "local_copy", "read_bytes", "read_json", "read_range", "require_file", "stage", "write_json", "write_text",
+]  # fmt: skip
+
+SHARD_PATTERN = "*.tfrecord"
+StrPath = str | os.PathLike[str]
+
+
+def is_remote(path: StrPath) -> bool:
+    """Whether this is a gs:// address (a `Path` never is: it would lose a slash)."""
+    return os.fspath(path).startswith("gs://")
+
+
+def _cloud() -> ModuleType:
+    from yt8m.storage import cloud
+
+    return cloud
+
+
+def join(root: StrPath, *names: str) -> str:
+    """A path or address below a root."""
+    if is_remote(root):
+        return "/".join([os.fspath(root).rstrip("/"), *names])
+    return os.path.join(root, *names)
+
+
+def list_files(source: str, pattern: str = SHARD_PATTERN) -> list[FileInfo]:
+    """Files of a folder (by `pattern`), of a glob, or the one file; sorted by path.
+
+    Raises:
+        InputError: nothing is there, with what was looked for.
+    """
+    if not is_remote(source):
+        return list_local(source, pattern)
+    cloud = _cloud()
+    blobs = [] if source.endswith("/") or any(c in source for c in "*?[") else [cloud.describe(source)]
+    if not any(blobs):
+        address = source if any(c in source for c in "*?[") else join(source, pattern)
+        blobs = cloud.list_objects(address)
+    if not blobs:
+        raise InputError(f"{source}: no object and no {pattern} below it; check the address (gs://BUCKET/FOLDER)")
+    bucket, _ = cloud.split(source)
+    return [
+        FileInfo(f"gs://{bucket}/{blob.name}", int(blob.size), int(blob.generation), cloud.crc32c_of(blob))
+        for blob in blobs
+        if PARTIAL not in blob.name
+    ]
+
+
+def exists(path: StrPath) -> bool:
+    """Whether there is a file or object of exactly this name."""
+    return _cloud().describe(path) is not None if is_remote(path) else os.path.isfile(path)
+
+
+def read_bytes(path: StrPath, remedy: str = "check the path") -> bytes:
+    """A whole file."""
+    if is_remote(path):
+        data: bytes = _cloud().read_bytes(path)[0]
+        return data
+    return require_file(path, remedy).read_bytes()
+
+
+def read_range(path: StrPath, offset: int, length: int, generation: int | None = None) -> bytes:
+    """`length` bytes from `offset`, of an object of that generation; fewer only where a local file ends."""
+    if is_remote(path):
+        data: bytes = _cloud().read_range(path, offset, length, generation)
+        return data
+    with open(require_file(path), "rb") as file:
+        return os.pread(file.fileno(), length, offset)
+
+
+def stage(
+    path: StrPath,
+    folder: StrPath,
+    *,
+    name: str | None = None,
+    generation: int | None = None,
+    given_up: threading.Event | None = None,
+) -> Path:
+    """A local file with the content of `path`: itself, or a copy of the object in `folder` (whole, CRC verified).
+
+    Args:
+        path: local path or gs:// address.
+        folder: where a copy goes.
+        name: of the copy; the object's own by default.
+        generation: of the object, if no other will do.
+        given_up: once it is set a failing download is not tried again.
+    """
+    if not is_remote(path):
+        return require_file(path)
+    target = Path(folder) / (name or os.path.basename(os.fspath(path)))
+    _cloud().download(path, target, generation, given_up)
+    return target
+
+
+@contextmanager
+def local_copy(path: StrPath, remedy: str = "check the path") -> Iterator[Path]:
+    """Yield a local file with the content of `path`: itself, or a copy of the object that is removed afterwards."""
+    if not is_remote(path):
+        yield require_file(path, remedy)
+        return
+    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
+        yield stage(path, scratch)
+
+
+@contextmanager
+def atomic_file(path: StrPath) -> Iterator[Path]:
+    """Yield a local path to write to; on success it becomes `path`, on any error nothing changes."""
+    if not is_remote(path):
+        with atomic_local_file(path) as temporary:
+            yield temporary
+        return
+    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
+        local = Path(scratch) / os.path.basename(os.fspath(path))
+        yield local
+        _cloud().upload(local, path)
+
+
+def delete(path: StrPath) -> None:
+    """Delete a file or an object; none there is fine."""
+    if is_remote(path):
+        _cloud().delete(path)
+    else:
+        Path(path).unlink(missing_ok=True)
+
+
+def write_text(path: StrPath, text: str) -> None:
+    """Write a text file whole or not at all (UTF-8)."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: StrPath, value: Any) -> None:
+    """Write JSON with stable formatting; NaN and infinities are refused, they are not JSON."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: StrPath, remedy: str = "check the path") -> Any:
+    """Read a JSON file; one clear line when it is missing or not JSON."""
+    try:
+        return json.loads(read_bytes(path, remedy))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a JSON file ({error}); {remedy}") from error

@@ -1,0 +1,259 @@
+"""gs:// by google-cloud-storage: listing, ranged reads, staging, uploads with generation preconditions.
+
+Every call is retried on 429, 5xx, resets and short reads, with exponential backoff and jitter. An object appears whole
+or not at all (that is the service's own promise); a precondition on its generation decides who wins a race. An upload
+whose answer was lost is sent again and then meets its own object: a token in the object's metadata tells it apart
+from somebody else's.
+"""
+
+import base64
+import fnmatch
+import functools
+import os
+import re
+import struct
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import google_crc32c
+from google.api_core import exceptions, retry
+from google.auth.exceptions import DefaultCredentialsError, RefreshError
+from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption
+from google.cloud.storage.retry import _RETRYABLE_TYPES
+from requests.adapters import HTTPAdapter
+
+from yt8m.errors import InputError
+
+SCHEME = "gs://"
+TOKEN = "yt8m-upload"
+TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two bytes
+GIVE_UP_SECONDS = 300.0
+CONNECTIONS = 64  # kept open for the threads of this process
+
+Value = TypeVar("Value")
+
+
+class WriteConflict(InputError):
+    """Somebody else wrote the object first: its generation is not the expected one."""
+
+
+class ShortRead(ConnectionError):
+    """The service sent fewer bytes than were asked for."""
+
+
+def split(address: str) -> tuple[str, str]:
+    """`gs://bucket/a/b` -> (`bucket`, `a/b`)."""
+    bucket, _, name = address.removeprefix(SCHEME).partition("/")
+    if not bucket:
+        raise InputError(f"{address}: the bucket is missing; write gs://BUCKET/PATH")
+    return bucket, name
+
+
+@functools.cache
+def client(process: int = 0) -> storage.Client:
+    """The client of this process (a client does not survive a fork: pass os.getpid())."""
+    try:
+        made = storage.Client() if not os.environ.get("STORAGE_EMULATOR_HOST") else storage.Client(project="emulator")
+        for scheme in ("http://", "https://"):
+            made._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+        return made
+    except DefaultCredentialsError as error:
+        raise InputError(
+            "gs://: no Google Cloud credentials; run `gcloud auth application-default login`, or set"
+            " GOOGLE_APPLICATION_CREDENTIALS to a service account's key file"
+        ) from error
+
+
+def blob_of(address: str, generation: int | None = None) -> storage.Blob:
+    """The object's handle; nothing is sent."""
+    bucket, name = split(address)
+    return client(os.getpid()).bucket(bucket).blob(name, generation=generation)
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, (*_RETRYABLE_TYPES, ShortRead, DataCorruption))
+
+
+def call(
+    address: str,
+    function: Callable[[], Value],
+    *,
+    generation: int | None = None,
+    given_up: threading.Event | None = None,
+) -> Value:
+    """Call with retries; what remains becomes one line that names the object.
+
+    Args:
+        address: the object.
+        function: what to call.
+        generation: the only one that will do.
+        given_up: once it is set nothing is tried again.
+
+    Raises:
+        InputError: not found, not allowed, no credentials, or still failing after GIVE_UP_SECONDS.
+        WriteConflict: a precondition does not hold.
+    """
+
+    def is_worth_it(error: BaseException) -> bool:
+        return _is_transient(error) and not (given_up is not None and given_up.is_set())
+
+    policy = retry.Retry(predicate=is_worth_it, initial=0.2, maximum=20.0, multiplier=2.0, timeout=GIVE_UP_SECONDS)
+    try:
+        return policy(function)()
+    except exceptions.NotFound as error:
+        raise InputError(f"{address}: {_absent(generation)}") from error
+    except (exceptions.Forbidden, exceptions.Unauthorized, RefreshError) as error:
+        raise InputError(
+            f"{address}: access denied; give this identity roles/storage.objectUser on the bucket"
+        ) from error
+    except exceptions.PreconditionFailed as error:
+        raise WriteConflict(f"{address}: somebody else changed this object; read it again, then decide") from error
+    except exceptions.RetryError as error:
+        cause = " ".join(str(error.cause).split())
+        raise InputError(f"{address}: still failing after {GIVE_UP_SECONDS:.0f} s ({cause}); try again") from error
+
+
+def _absent(generation: int | None) -> str:
+    if generation is None:
+        return "no such object or bucket; check the address"
+    return f"no such object of generation {generation} any more, it was replaced or deleted; index the shards again"
+
+
+def crc32c_of(blob: storage.Blob) -> str:
+    """The object's CRC32C as 8 hexadecimal digits."""
+    return f"{struct.unpack('>I', base64.b64decode(blob.crc32c))[0]:08x}"
+
+
+def list_objects(address: str) -> list[storage.Blob]:
+    """The objects directly below a folder address, in name order, all pages; with `*?[` in it, those that match.
+
+    A wildcard matches within one level, as in a local glob.
+    """
+    bucket, name = split(address)
+    literal = re.split(r"[*?\[]", name, maxsplit=1)[0]
+    is_glob = literal != name
+    prefix = literal if is_glob or not name else name.rstrip("/") + "/"
+
+    def pages() -> list[storage.Blob]:
+        delimiter = None if is_glob else "/"
+        return list(
+            client(os.getpid()).list_blobs(
+                bucket, prefix=prefix, delimiter=delimiter, timeout=TIMEOUT_SECONDS, retry=None
+            )
+        )
+
+    blobs = sorted(call(address, pages), key=lambda blob: str(blob.name))
+    return [blob for blob in blobs if not is_glob or _matches(str(blob.name), name)]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    parts, patterns = name.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
+
+
+def describe(address: str) -> storage.Blob | None:
+    """The object with its metadata, or None when there is none."""
+    bucket, name = split(address)
+    handle = client(os.getpid()).bucket(bucket)
+    return call(address, lambda: handle.get_blob(name, timeout=TIMEOUT_SECONDS, retry=None))
+
+
+def read_bytes(address: str) -> tuple[bytes, int]:
+    """The whole object and its generation; its CRC32C is verified by the client."""
+
+    def download() -> tuple[bytes, int]:
+        blob = blob_of(address)
+        data = blob.download_as_bytes(timeout=TIMEOUT_SECONDS, retry=None)
+        return data, int(blob.generation or 0)
+
+    return call(address, download)
+
+
+def read_range(address: str, offset: int, length: int, generation: int | None = None) -> bytes:
+    """`length` bytes from `offset`, of that generation if one is given; short reads are repeated."""
+
+    def download() -> bytes:
+        blob = blob_of(address, generation)
+        data = blob.download_as_bytes(
+            start=offset, end=offset + length - 1, timeout=TIMEOUT_SECONDS, retry=None, checksum=None
+        )
+        if len(data) != length:
+            raise ShortRead(f"{len(data)} of {length} bytes came")
+        return data
+
+    return call(address, download, generation=generation) if length else b""
+
+
+def download(
+    address: str,
+    path: str | os.PathLike[str],
+    generation: int | None = None,
+    given_up: threading.Event | None = None,
+) -> None:
+    """The object into a local file (its CRC32C is verified); the file is not there unless it is whole."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".partial-", dir=target.parent)
+    os.close(descriptor)
+    try:
+        call(
+            address,
+            lambda: blob_of(address, generation).download_to_filename(temporary, timeout=TIMEOUT_SECONDS, retry=None),
+            generation=generation,
+            given_up=given_up,
+        )
+        os.replace(temporary, target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def upload(path: str | os.PathLike[str], address: str, expected_generation: int | None = None) -> int:
+    """A local file to an object, whole or not at all; returns its generation.
+
+    Args:
+        path: the local file.
+        address: the object.
+        expected_generation: the generation that must be there now (0: none may be there); None overwrites any.
+
+    Raises:
+        WriteConflict: another generation is there.
+    """
+    token = uuid.uuid4().hex
+
+    def send() -> int:
+        blob = blob_of(address)
+        blob.metadata = {TOKEN: token}
+        blob.upload_from_filename(
+            os.fspath(path), if_generation_match=expected_generation, timeout=TIMEOUT_SECONDS, checksum="crc32c"
+        )
+        return int(blob.generation or 0)
+
+    try:
+        return call(address, send)
+    except WriteConflict:
+        present = describe(address)
+        if present is not None and (present.metadata or {}).get(TOKEN) == token:
+            return int(present.generation or 0)
+        raise
+
+
+def delete(address: str, expected_generation: int | None = None) -> None:
+    """Delete the object; none there is fine."""
+
+    def send() -> None:
+        try:
+            blob_of(address).delete(if_generation_match=expected_generation, timeout=TIMEOUT_SECONDS, retry=None)
+        except exceptions.NotFound:
+            return
+
+    call(address, send)
+
+
+def checksum(data: bytes) -> str:
+    """CRC32C of bytes as 8 hexadecimal digits, comparable with `crc32c_of`."""
+    return f"{google_crc32c.value(data):08x}"

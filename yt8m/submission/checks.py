@@ -1,0 +1,107 @@
+"""What a submission must be: each video once, 20 different labels in descending confidence, all probabilities."""
+
+from typing import NoReturn
+
+import numpy as np
+
+from yt8m.errors import InputError
+from yt8m.metrics.pairs import ROUNDING_EXCESS
+
+_SHOWN = 5
+_FORBIDDEN = np.ones(256, np.bool_)
+_FORBIDDEN[ord("!") : ord("~") + 1] = False
+_FORBIDDEN[[ord(","), ord('"')]] = True
+
+
+def refuse(path: str, problem: str) -> NoReturn:
+    """Raise the one-line error of a file."""
+    raise InputError(f"{path}: {problem}")
+
+
+def check_ids(path: str, ids: np.ndarray) -> None:
+    """Each video once, and ids that need no quotes in a CSV: printable ASCII without comma and quote.
+
+    Raises:
+        InputError: with the first ids that are not so.
+    """
+    text = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), -1)
+    used = text != 0
+    bad = (_FORBIDDEN[text] & used).any(axis=1) | ~used[:, 0] | (used[:, 1:] & ~used[:, :-1]).any(axis=1)
+    if bad.any():
+        refuse(path, f"{_videos(ids[bad])} with an id that cannot stand in a CSV; leave its record out of the index")
+    (keys,) = id_keys(ids)
+    order = np.argsort(keys, kind="stable")
+    again = order[1:][keys[order[1:]] == keys[order[:-1]]]
+    if len(again):
+        refuse(path, f"{_videos(ids[np.sort(again)])} given again; index each shard once and predict anew")
+
+
+def check_same_videos(path: str, ids: np.ndarray, other_path: str, other_ids: np.ndarray) -> None:
+    """The same videos in two files, in any order.
+
+    Args:
+        path, ids: the predictions and their ids, each once.
+        other_path, other_ids: what they must match.
+
+    Raises:
+        InputError: with the first videos that only one of them has, or that the other has more than once.
+    """
+    keys, other_keys = id_keys(ids, other_ids)
+    if len(keys) == len(other_keys) and (np.sort(keys) == np.sort(other_keys)).all():
+        return
+    missing, extra = np.setdiff1d(other_ids, ids), np.setdiff1d(ids, other_ids)
+    problems = [
+        f"{verb} {_videos(videos)} {where} {other_path}"
+        for videos, verb, where in ((missing, "lacks", "of"), (extra, "holds", "not in"))
+        if len(videos)
+    ]
+    if not problems:
+        ordered = np.sort(other_ids)
+        problems = [f"holds once what {other_path} repeats: {_videos(ordered[1:][ordered[1:] == ordered[:-1]])}"]
+    refuse(path, f"{' and '.join(problems)}; predict the whole index anew")
+
+
+def check_rows(path: str, ids: np.ndarray, labels: np.ndarray, confidences: np.ndarray, num_classes: int) -> None:
+    """Confidences in [0, 1] that descend, and different labels of the model's classes, in each row.
+
+    Args:
+        path: the predictions file.
+        ids: bytes [n]; labels: int32 [n, k]; confidences: float32 [n, k].
+        num_classes: of the model.
+
+    Raises:
+        InputError: with the first video whose row is not so.
+    """
+    wrong = (
+        (~((confidences >= 0) & (confidences <= 1 + ROUNDING_EXCESS)), "a confidence is not between 0 and 1"),
+        (confidences[:, 1:] > confidences[:, :-1], "the confidences do not descend"),
+        ((labels < 0) | (labels >= num_classes), f"a label lies outside the {num_classes} classes"),
+        (_repeated(labels), "a label is there twice"),
+    )
+    for places, problem in wrong:
+        if places.any():
+            video = ids[places.any(axis=1)][0].decode()
+            refuse(path, f"video {video}: {problem}; make the predictions anew with `yt8m predict`")
+
+
+def id_keys(*ids: np.ndarray) -> list[np.ndarray]:
+    """Keys that are equal and ordered as the ids are: integers, which sort 20 times as fast, for up to 8 bytes."""
+    if max(array.dtype.itemsize for array in ids) > 8:
+        return list(ids)
+    return [array.astype("S8").view(">u8").astype(np.uint64) for array in ids]
+
+
+def _repeated(labels: np.ndarray) -> np.ndarray:
+    """Bool [n, 1]: whether a row has a label twice. Comparing shifted columns costs less than sorting 20 labels."""
+    columns = np.ascontiguousarray(labels.T)
+    found = np.zeros(len(labels), np.bool_)
+    for shift in range(1, len(columns)):
+        found |= (columns[shift:] == columns[:-shift]).any(axis=0)
+    return found[:, None]
+
+
+def _videos(ids: np.ndarray) -> str:
+    """How many, and the first of their ids, in printable characters."""
+    shown = ", ".join(ascii(video.decode(errors="replace"))[1:-1] for video in ids[:_SHOWN])
+    count = "1 video" if len(ids) == 1 else f"{len(ids):,} videos"
+    return f"{count} ({shown}{', ...' if len(ids) > _SHOWN else ''})"

@@ -1,0 +1,143 @@
+"""What a training is asked to do: read, checked against each other, and summed up as a configuration."""
+
+import os
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from yt8m.errors import InputError
+from yt8m.presets import load_preset, preset_names
+from yt8m.rebalance.training_set import TrainingSet, read_training_set
+from yt8m.records.video_index import VideoIndex, read_index
+from yt8m.training.plan import PhasePlan, plan_phases
+from yt8m.vocabulary import read_vocabulary
+
+StrPath = str | os.PathLike[str]
+NUM_CLASSES = 3862  # of the 2018 edition
+EXPORTS = ("best", "last")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training to be done.
+
+    Attributes:
+        preset: resolved.
+        training_set: what to learn from.
+        plans: of its phases.
+        validation: the videos to validate on, a fixed sample of the validation index.
+        validation_fingerprint: of the whole validation index.
+        num_classes: labels V.
+        seed: of weights, order, frame choice and dropout.
+        vocabulary_fingerprint: None without a vocabulary.
+        export: `best` (by validation GAP) or `last`.
+    """
+
+    preset: dict[str, Any]
+    training_set: TrainingSet
+    plans: list[PhasePlan]
+    validation: VideoIndex
+    validation_fingerprint: str
+    num_classes: int
+    seed: int
+    vocabulary_fingerprint: str | None
+    export: str
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """All that decides the result, as JSON; two equal ones give equal weights (on one kind of machine)."""
+        return configuration(
+            self.preset,
+            self.training_set.fingerprint(),
+            self.validation_fingerprint,
+            num_classes=self.num_classes,
+            seed=self.seed,
+            vocabulary=self.vocabulary_fingerprint,
+            export=self.export,
+        )
+
+
+def configuration(preset: dict[str, Any], training_set: str, validation: str, **others: Any) -> dict[str, Any]:
+    """The configuration of fingerprints and settings."""
+    return {"training_set": training_set, "validation": validation, "preset": preset, **others}
+
+
+def read_job(
+    training_set: StrPath,
+    validation: StrPath,
+    preset: StrPath,
+    *,
+    overrides: dict[str, Any],
+    seed: int,
+    vocabulary: StrPath | None,
+    num_classes: int | None,
+    export: str,
+) -> Job:
+    """Read all inputs and check that they belong together.
+
+    Raises:
+        InputError: a missing or wrong file, a preset of another level, a label beyond the classes.
+    """
+    resolved = load_preset(preset, overrides)
+    if export not in EXPORTS:
+        raise InputError(f"--export {export}: it can be {' or '.join(EXPORTS)}")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"--seed {seed}: it can be 0 to {2**32 - 1}")
+    names = read_vocabulary(vocabulary) if vocabulary else None
+    classes = (len(names) if names else NUM_CLASSES) if num_classes is None else num_classes
+    if classes < 1:
+        raise InputError(f"--num-classes {classes}: at least 1 is needed")
+    examples, judged = read_training_set(training_set), read_index(validation)
+    for path, index in ((training_set, examples.index), (validation, judged)):
+        _check_index(path, index, resolved, classes)
+    for number, phase in enumerate(examples.phases):
+        if not examples.phase_size(number):
+            raise InputError(f"{training_set}: its phase '{phase.name}' selects no video; choose another recipe")
+    return Job(
+        preset=resolved,
+        training_set=examples,
+        plans=plan_phases(examples, resolved),
+        validation=choose_videos(judged, resolved["validation_videos"]),
+        validation_fingerprint=judged.fingerprint(),
+        num_classes=classes,
+        seed=seed,
+        vocabulary_fingerprint=names.fingerprint() if names else None,
+        export=export,
+    )
+
+
+def choose_videos(index: VideoIndex, count: int) -> VideoIndex:
+    """At most `count` videos, those whose ids have the smallest CRC32; in the order of the index."""
+    if len(index) <= count:
+        return index
+    hashes = np.fromiter((zlib.crc32(video_id) for video_id in index.video_ids.tolist()), np.uint32, len(index))
+    return index.take(np.sort(np.argsort(hashes, kind="stable")[:count]))
+
+
+def _check_index(path: StrPath, index: VideoIndex, preset: dict[str, Any], num_classes: int) -> None:
+    if not len(index):
+        raise InputError(f"{path}: there are no videos in it; index the shards of a whole partition")
+    if index.level != preset["level"]:
+        raise InputError(f"{path}: {_level_problem(index.level, preset)}")
+    if not len(index.labels):
+        raise InputError(f"{path}: its videos have no labels; train and validate on labelled partitions")
+    worst = int(np.argmax(index.labels))
+    if index.labels[worst] >= num_classes:
+        video = index.video_ids[np.searchsorted(index.bounds, worst, side="right") - 1].decode()
+        raise InputError(
+            f"{path}: video {video} has the label {index.labels[worst]}, the model has {num_classes} classes; "
+            "give the vocabulary of this edition with --vocabulary, or --num-classes"
+        )
+
+
+def _level_problem(level: str, preset: dict[str, Any]) -> str:
+    if level == "labels":
+        return "it was made of label lists alone; index shards with `yt8m index` to train"
+    others = [name for name in preset_names() if load_preset(name)["level"] == level]
+    choice = f"choose a preset for these ({', '.join(others)})" if others else "choose another preset"
+    return (
+        f"{level}-level records, but the preset {preset['name']} is for {preset['level']}-level ones; {choice}, "
+        f"or try this one with --set level={level}"
+    )

@@ -1,0 +1,124 @@
+"""Train a model by a preset: the whole of `yt8m train`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from yt8m.errors import InputError
+from yt8m.exported_model import MANIFEST, check_weights, read_manifest
+from yt8m.loader import DEFAULT_STAGING, Staging
+from yt8m.progress import log
+from yt8m.quiet import quiet_start
+from yt8m.training.checkpoint import Checkpoints, first_difference
+from yt8m.training.job import Job, configuration, read_job
+
+MODEL, CHECKPOINT = "model", "checkpoint"
+StrPath = str | os.PathLike[str]
+
+
+def train(
+    training_set: StrPath,
+    validation: StrPath,
+    preset: StrPath,
+    output_dir: StrPath,
+    *,
+    overrides: dict[str, Any] | None = None,
+    seed: int = 0,
+    source: str | None = None,
+    validation_source: str | None = None,
+    vocabulary: StrPath | None = None,
+    num_classes: int | None = None,
+    export: str = "best",
+    checkpoint_minutes: float = 10.0,
+    staging: Staging = DEFAULT_STAGING,
+) -> dict[str, Any]:
+    """Train a model and write it; a killed run continues, a finished one returns at once.
+
+    Args:
+        training_set: file of a training set.
+        validation: file of a video index to validate on.
+        preset: name of a preset, or a YAML file.
+        output_dir: gets `model/`, `history.csv`, `timing.csv`, `logs/`, and while it runs `checkpoint/`.
+        overrides: dotted keys of the preset -> values.
+        seed: of weights, order, frame choice and dropout; on one machine it decides the result to the bit.
+        source: the folder of the training shards, if not where the training set says.
+        validation_source: the same for the validation index.
+        vocabulary: file of the labels' names; their number is the number of classes.
+        num_classes: labels of the model; without it and a vocabulary, the 3,862 of the 2018 edition.
+        export: the weights of the `best` validation GAP, or the `last` ones.
+        checkpoint_minutes: at least this long between two checkpoints.
+        staging: how shards on gs:// are staged.
+
+    Returns:
+        The content of `model.json`.
+
+    Raises:
+        InputError: wrong input; a loss that is not finite; or `output_dir` holds another training.
+    """
+    job = read_job(
+        training_set,
+        validation,
+        preset,
+        overrides=overrides or {},
+        seed=seed,
+        vocabulary=vocabulary,
+        num_classes=num_classes,
+        export=export,
+    )
+    folder = Path(output_dir)
+    checkpoints = Checkpoints(folder / CHECKPOINT, job.configuration)
+    manifest = _finished(folder / MODEL, job)
+    if manifest is None:
+        with quiet_start():  # TensorFlow comes in here, when there is something to do
+            from yt8m.training.export import write_model
+            from yt8m.training.trainer import Trainer
+
+        trainer = Trainer(
+            job,
+            folder,
+            checkpoints,
+            source=source,
+            validation_source=validation_source,
+            checkpoint_seconds=checkpoint_minutes * 60,
+            staging=staging,
+        )
+        _make(folder)
+        manifest = write_model(folder / MODEL, job, trainer.run())
+    checkpoints.remove()
+    return manifest
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: the folder cannot be made ({error.strerror}); choose another with -o") from error
+
+
+def _finished(folder: Path, job: Job) -> dict[str, Any] | None:
+    """The manifest of this job's model if it is there already.
+
+    Raises:
+        InputError: a model of another job is there.
+    """
+    if not (folder / MANIFEST).exists():
+        return None
+    manifest = read_manifest(folder)
+    difference = first_difference(_configuration_of(manifest), job.configuration)
+    if difference:
+        raise InputError(f"{folder}: a model of another training is there ({difference}); choose another output folder")
+    check_weights(folder, manifest)
+    log(f"{folder}: trained already")
+    return manifest
+
+
+def _configuration_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    return configuration(
+        manifest["preset"],
+        manifest["training_set_fingerprint"],
+        manifest["validation_fingerprint"],
+        num_classes=manifest["num_classes"],
+        seed=manifest["seed"],
+        vocabulary=manifest["vocabulary_fingerprint"],
+        export=manifest["export"],
+    )

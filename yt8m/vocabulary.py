@@ -1,0 +1,57 @@
+"""The label vocabulary: index, training count, name and verticals of each label, from the official CSV."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from yt8m.artifacts import fingerprint
+from yt8m.errors import InputError
+from yt8m.storage import local_copy
+
+COLUMNS = ("Index", "TrainVideoCount", "Name", "Vertical1")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The labels, by index.
+
+    Attributes:
+        names: the label's name; an unnamed one is called by its index.
+        verticals: the label's first vertical, e.g. `Games`; empty when unknown.
+        counts: int64, videos of the full train partition that carry the label.
+    """
+
+    names: list[str]
+    verticals: list[str]
+    counts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def fingerprint(self) -> str:
+        """Of names and counts."""
+        return fingerprint([self.names, self.counts.tolist()])
+
+
+def read_vocabulary(path: str | os.PathLike[str]) -> Vocabulary:
+    """Read the official `vocabulary.csv` (columns Index, TrainVideoCount, Name, Vertical1, ...).
+
+    Raises:
+        InputError: missing file, missing column, or indices that are not 0, 1, 2, ...
+    """
+    remedy = "use the vocabulary.csv of the dataset"
+    try:
+        with local_copy(path, remedy) as file:
+            table = pd.read_csv(file, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV file ({error}); {remedy}") from error
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]} is missing; {remedy}")
+    table = table.sort_values("Index", kind="stable")
+    if table["Index"].tolist() != list(range(len(table))):
+        raise InputError(f"{path}: the column Index is not 0, 1, 2, ... each once; {remedy}")
+    names = [str(name) or f"label {index}" for index, name in enumerate(table["Name"])]
+    return Vocabulary(names, [str(v) for v in table["Vertical1"]], table["TrainVideoCount"].to_numpy(np.int64))
