@@ -41,7 +41,7 @@ class Layout(NamedTuple):
 
 
 class _Visits(NamedTuple):
-    """Readings of a shard in a pass: int64 [v], in the order of (pass, shard)."""
+    """Readings of a shard in a pass (or in a window): int64 [v], in the order of (pass, shard)."""
 
     passes: np.ndarray
     shards: np.ndarray
@@ -86,7 +86,7 @@ def plan_epoch(layout: Layout, random: np.random.PCG64, window_bytes: int) -> Pl
     Args:
         layout: of the phase.
         random: bits that belong to the epoch; how many are taken follows from the layout and what was taken before.
-        window_bytes: of a window, those of items laid over it aside.
+        window_bytes: of a window, before items are laid over it.
     """
     most = int(layout.copies.max())
     passes = _passes(layout.copies)
@@ -100,10 +100,12 @@ def plan_epoch(layout: Layout, random: np.random.PCG64, window_bytes: int) -> Pl
     count = int(windows.max()) + 1
     of_items = np.repeat(windows, visits.items)
     over_windows, over_videos = _lay_over(layout.copies, passes, of_items, videos, count, random)
+    if len(over_videos):  # a record laid over a window may close a gap or make its shard worth fetching whole
+        of_items, videos = _sorted(np.append(of_items, over_windows), np.append(videos, over_videos), len(layout.rows))
+        visits = _visits(layout, of_items, videos)
+        windows = visits.passes
     sizes = np.bincount(windows, visits.sizes, count)
-    sizes += np.bincount(over_windows, (layout.ends - layout.starts)[over_videos], count)
-    uses = np.concatenate([visits.shards * count + windows, layout.shards[over_videos] * count + over_windows])
-    of_items, videos = np.concatenate([of_items, over_windows]), np.concatenate([videos, over_videos])
+    uses = visits.shards * count + windows
     bounds = np.concatenate(([0], np.cumsum(np.bincount(of_items, minlength=count))))
     shuffled = _shuffle(of_items, videos, count, len(layout.rows), random)
     return Plan(layout.rows[shuffled], bounds, sizes.astype(np.int64), np.unique(uses))
@@ -128,14 +130,21 @@ def _assign(copies: np.ndarray, passes: int, random: np.random.PCG64) -> tuple[n
     videos = np.repeat(np.arange(len(copies)), taken)
     copy = np.arange(len(videos)) - np.repeat(np.cumsum(taken) - taken, taken)
     numbers = (copy * passes + starts[videos]) // taken[videos]
-    keys = numbers * len(copies) + videos
+    return _sorted(numbers, videos, len(copies))
+
+
+def _sorted(numbers: np.ndarray, videos: np.ndarray, videos_in_all: int) -> tuple[np.ndarray, np.ndarray]:
+    """Items in the order of (number, video)."""
+    keys = numbers * videos_in_all + videos
     keys.sort()
-    numbers, videos = np.divmod(keys, len(copies))
-    return numbers, videos
+    return np.divmod(keys, videos_in_all)
 
 
 def _visits(layout: Layout, numbers: np.ndarray, videos: np.ndarray) -> _Visits:
-    """The readings that the items of all passes need; their sizes are those of `extents.to_fetch`."""
+    """The readings that items need, in the order of (number, video); their sizes are those of `extents.to_fetch`.
+
+    `numbers` are those of passes or of windows.
+    """
     shards, starts, ends = layout.shards[videos], layout.starts[videos], layout.ends[videos]
     is_first = np.concatenate(([True], (np.diff(numbers) != 0) | (np.diff(shards) != 0)))
     first = np.flatnonzero(is_first)
