@@ -3,27 +3,13 @@ import json
 import numpy as np
 import pytest
 
+from tests.drawn import predictions_of
 from yt8m.errors import InputError
 from yt8m.evaluation import evaluate
 from yt8m.metrics import Metrics
-from yt8m.predictions import Predictions, write_predictions
-from yt8m.top_k import label_ranks, top_k
+from yt8m.predictions import write_predictions
 
 CLASSES = 1200
-
-
-def predictions_of(scores, labels, top=20, **metadata):
-    """The predictions of a model with these scores [n, V] for videos with these labels, multi-hot [n, V]."""
-    rows, true = np.nonzero(labels)
-    bounds = np.searchsorted(rows, np.arange(len(labels) + 1))
-    ids = np.array([b"%04d" % row for row in range(len(labels))], "S4")
-    metadata = {
-        "num_classes": scores.shape[1], "simulated": False, "level": "frame", "index": "abc", "fingerprint": "def",
-        "models": [{"name": "netvlad-small", "fingerprint": "123", "training_set": "456"}], **metadata,
-    }  # fmt: skip
-    return Predictions(
-        ids, true.astype(np.int32), *label_ranks(scores, true, bounds), bounds, *top_k(scores, top), metadata
-    )
 
 
 def random_set(videos=400, seed=0):

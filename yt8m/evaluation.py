@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from yt8m.errors import InputError
+from yt8m.intervals import TOP
 from yt8m.metrics import Metrics, gap, hit_at_1, hits_in_top, perr
 from yt8m.predictions import Predictions, read_predictions
 from yt8m.storage import join, write_json
 
-TOP = 20
 FILE = "metrics.json"
 MANY = 4
 NUMBERS_OF_LABELS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, None))

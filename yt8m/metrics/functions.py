@@ -89,12 +89,18 @@ def hits_in_top(label_ranks: np.ndarray, bounds: np.ndarray, k: int) -> np.ndarr
     return hits
 
 
-def perr_counts(label_ranks: np.ndarray, label_confidences: np.ndarray, bounds: np.ndarray) -> Counter[tuple[int, int]]:
-    """The number of videos by (h, L): of L labels, h > 0 are at rank L or better with a confidence over 0."""
+def found_among_own_number(label_ranks: np.ndarray, label_confidences: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """int64 [n]: of the L labels of each video, those at rank L or better with a confidence over 0 (see `perr`)."""
     counts = np.diff(bounds)
     rows = np.repeat(np.arange(len(counts)), counts)
     counted = (label_ranks <= counts[rows]) & (label_confidences > 0)
-    found = np.bincount(rows[counted], minlength=len(counts))
+    return np.bincount(rows[counted], minlength=len(counts))
+
+
+def perr_counts(label_ranks: np.ndarray, label_confidences: np.ndarray, bounds: np.ndarray) -> Counter[tuple[int, int]]:
+    """The number of videos by (h, L): of L labels, h > 0 are at rank L or better with a confidence over 0."""
+    counts = np.diff(bounds)
+    found = found_among_own_number(label_ranks, label_confidences, bounds)
     base = int(counts.max(initial=0)) + 1
     cases, videos = np.unique((found * base + counts)[found > 0], return_counts=True)
     return Counter({divmod(case, base): n for case, n in zip(cases.tolist(), videos.tolist(), strict=True)})

@@ -1,0 +1,200 @@
+"""How much a score of predictions would vary with other videos: 95 % intervals by influence functions, in one pass.
+
+A score is computed from n videos that were drawn from all videos there could be. The influence of a video on it is
+what the score would gain, to first order, if that video counted a little more; the influences of all videos sum to
+zero, and the square root of the sum of their squares is the score's standard error (the infinitesimal jackknife;
+Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 6). Two predictions of the same videos are
+compared by the differences of their influences, so that what both find hard cancels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from yt8m.errors import InputError
+from yt8m.metrics import hits_in_top
+from yt8m.metrics.functions import found_among_own_number
+from yt8m.metrics.pairs import checked
+from yt8m.predictions import Predictions
+
+NORMAL_95 = 1.959963984540054
+TOP = 20
+DROPPED_BITS = 13
+HALF_BIN = int(np.float32(0.5).view(np.uint32)) >> DROPPED_BITS
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+def normal_interval(value: float, influences: np.ndarray, *, least: float = 0.0, most: float = 1.0) -> Interval:
+    """The 95 % interval of a score: `value` ± 1.96 standard errors, cut off at the score's own limits.
+
+    Args:
+        value: the score.
+        influences: float [n], of each video on it.
+        least, most: the limits of the score; they are the interval of a single video, which says nothing of others.
+    """
+    margin = NORMAL_95 * standard_error(influences)
+    return Interval(max(least, value - margin), min(most, value + margin))
+
+
+def standard_error(influences: np.ndarray) -> float:
+    """`sqrt(n / (n - 1) sum influence^2)` of the influences of n videos; infinite for fewer than two."""
+    n = len(influences)
+    return float(np.sqrt(n / (n - 1) * np.square(influences).sum())) if n > 1 else float("inf")
+
+
+def gap_influences(predictions: Predictions) -> np.ndarray:
+    """The influence of each video on GAP@20 (of all classes, when there are fewer): float64 [n], summing to 0.
+
+    See `average_precision_influences` for the derivation.
+
+    Raises:
+        InputError: a confidence outside [0, 1] or NaN.
+    """
+    k = places(predictions)
+    hits = hits_in_top(predictions.label_ranks, predictions.bounds, k)
+    owners = np.repeat(np.arange(len(predictions)), k)
+    return average_precision_influences(
+        confidence_bins(predictions.top_confidences[:, :k]), hits.ravel(), owners, predictions.labels_per_video
+    )
+
+
+def hit_at_1_influences(predictions: Predictions) -> np.ndarray:
+    """The influence of each video on Hit@1: float64 [n]."""
+    return mean_influences(hits_in_top(predictions.label_ranks, predictions.bounds, 1)[:, 0])
+
+
+def perr_influences(predictions: Predictions) -> np.ndarray:
+    """The influence of each video on PERR: float64 [n]."""
+    found = found_among_own_number(predictions.label_ranks, predictions.label_confidences, predictions.bounds)
+    return mean_influences(found / np.maximum(predictions.labels_per_video, 1))
+
+
+def mean_influences(values: np.ndarray) -> np.ndarray:
+    """The influence of each video on the mean of a value that each has for itself: `(x_v - mean) / n`."""
+    return (values - values.mean()) / len(values) if len(values) else np.zeros(0)
+
+
+def average_precision_influences(
+    bins: np.ndarray, hits: np.ndarray, owners: np.ndarray, positives: np.ndarray
+) -> np.ndarray:
+    r"""The influence of each video on the average precision of a pool of its and others' pairs, such as GAP.
+
+    Let video v contribute pairs (confidence c, hit or not) and `P_v` true labels. Over all videos, let `N(t)` and
+    `H(t)` be the numbers of pairs and of hits with a confidence of t or more, and P the number of true labels. Then
+
+        GAP = A / P,   A = integral of H(t) / N(t) dH(t)                                                     (1)
+
+    over the hits. Give video v the weight 1 + e instead of 1: N, H and P become `N + e N_v`, `H + e H_v`, `P + e P_v`,
+    where `N_v`, `H_v` are the counts of v alone. The derivative of (1) at e = 0 is the influence of v,
+
+        psi_v = (1 / P) [ sum over hits j of v of (H / N)(c_j)      v's own hits, at their precision
+                        + sum over hits j of v of W1(c_j)           they raise the precision of the hits below them,
+                        - sum over pairs j of v of W2(c_j)          and all its pairs lower it
+                        - GAP P_v ],                                the labels it adds to be found              (2)
+
+        W1(c) = integral over t <= c of dH / N,    W2(c) = integral over t <= c of H / N^2 dH,
+
+    where the last two come from d(H / N) = dH / N - H dN / N^2 and a change of the order of summation. As A is
+    homogeneous of degree one in (N, H), the psi_v add up to `(A - GAP P) / P` = 0 by Euler's theorem.
+
+    Pairs whose confidences fall into one bin are a tie, whose order is undefined (see `yt8m.metrics`): in a tie of m
+    pairs with h hits (r = h / m), below N pairs with H hits, the pairs come at a steady rate, so that the tie adds
+
+        a = integral from 0 to 1 of (H + s h) / (N + s m) h ds = h r + r (H - r N) L,   L = log(1 + m / N)    (3)
+
+    to A. (2) then follows from the partial derivatives of (3): a hit of v in the tie counts da/dh and a pair da/dm,
+    and for each tie below it a hit counts da/dH and a pair da/dN. Bins stand for the order within one part in a
+    thousand of the confidence; the sums need no sort.
+
+    Args:
+        bins: int [pairs], as `confidence_bins` makes them.
+        hits: bool [pairs].
+        owners: int [pairs], the video of each pair.
+        positives: int [n], true labels of each video, also those that are not among the pairs.
+
+    Returns:
+        float64 [n]; zeros when there are no positives.
+    """
+    total = int(positives.sum())
+    if not total:
+        return np.zeros(len(positives))
+    pairs, found = np.bincount(bins), np.bincount(bins[hits], minlength=int(bins.max(initial=-1)) + 1)
+    of_pair, of_hit = _effects(pairs, found)
+    effects = of_pair[bins]
+    effects[hits] += of_hit[bins[hits]]
+    sums = np.bincount(owners, effects, len(positives))
+    return (sums - pooled_average_precision(pairs, found, total) * positives) / total
+
+
+def confidence_bins(confidences: np.ndarray) -> np.ndarray:
+    """The bin of each confidence, ascending with it: int32, flat, from 0 to `2 HALF_BIN`.
+
+    Below one half a bin is the float's exponent and the first 10 bits of its mantissa, above it the same of
+    1 - confidence, so that confidences near 0 and near 1 are told apart as well as they can be.
+
+    Raises:
+        InputError: a confidence outside [0, 1] or NaN.
+    """
+    values = checked(confidences).ravel()
+    low = np.abs(values).view(np.int32) >> DROPPED_BITS
+    high = 2 * HALF_BIN - ((np.float32(1) - values).view(np.int32) >> DROPPED_BITS)
+    return np.where(low < HALF_BIN, low, high)
+
+
+def places(predictions: Predictions) -> int:
+    """How many of a video's most confident labels count: 20, or all classes when there are fewer.
+
+    Raises:
+        InputError: the predictions hold fewer.
+    """
+    k, held = min(TOP, int(predictions.metadata["num_classes"])), predictions.top_labels.shape[1]
+    if held < k:
+        raise InputError(
+            f"the predictions hold the top {held} labels of a video, GAP@{k} needs {k}; predict again with --top {k}"
+        )
+    return k
+
+
+def pooled_average_precision(pairs: np.ndarray, hits: np.ndarray, positives: int) -> float:
+    """A / P of (1) from the numbers of pairs and hits in each bin, ascending, by (3); 0 without positives."""
+    tie = _Ties(pairs, hits)
+    return float((hits * tie.rate + tie.rate * tie.excess * tie.logs).sum()) / positives if positives else 0.0
+
+
+class _Ties:
+    """By bin, the parts of (3): r, H - r N, L and 1 / N (0 where no pair is above), float64 [bins] each."""
+
+    def __init__(self, pairs: np.ndarray, hits: np.ndarray):
+        self.pairs_above = _sum_above(pairs)
+        self.rate = hits / np.maximum(pairs, 1)
+        self.inverse = np.divide(1, self.pairs_above, out=np.zeros(len(pairs)), where=self.pairs_above > 0)
+        self.logs = np.log1p(pairs * self.inverse)
+        self.excess = _sum_above(hits) - self.rate * self.pairs_above
+
+
+def _effects(pairs: np.ndarray, hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By bin, what a pair and what a hit in it adds to A by (2) and (3): float64 [bins] each."""
+    tie = _Ties(pairs, hits)
+    rate, excess, some = tie.rate, tie.excess, np.maximum(pairs, 1)
+    inverse_with = 1 / np.maximum(tie.pairs_above + pairs, 1)
+    on_hits_below = rate * tie.logs
+    on_pairs_below = rate * (excess * (inverse_with - tie.inverse) - on_hits_below)
+    slope = (excess - rate * tie.pairs_above) * tie.logs / some
+    of_hit = 2 * rate + slope + _sum_below(on_hits_below)
+    of_pair = rate * (excess * inverse_with - rate - slope) + _sum_below(on_pairs_below)
+    return of_pair, of_hit
+
+
+def _sum_above(values: np.ndarray) -> np.ndarray:
+    return np.cumsum(values[::-1])[::-1] - values
+
+
+def _sum_below(values: np.ndarray) -> np.ndarray:
+    return np.cumsum(values) - values
