@@ -13,7 +13,7 @@ def select_model(
     model: dsl.Output[dsl.Model],
     validation_predictions: dsl.Output[dsl.Dataset],
 ) -> None:
-    """Choose the candidate with the highest GAP; of equals the smaller model.
+    """Choose the candidate with the highest GAP on the selection half of the videos; of equals the smaller model.
 
     Args:
         models: model.json of each candidate.

@@ -1,4 +1,4 @@
-"""The best candidate is chosen by GAP, and its files are handed on; the run's summary tells of all."""
+"""The best candidate is chosen by GAP on its half, and its files are handed on; the run's summary tells of all."""
 
 import itertools
 import json
@@ -9,14 +9,34 @@ import numpy as np
 import pytest
 
 from yt8m.errors import InputError
+from yt8m.halves import in_half
 from yt8m.predictions import Predictions, write_predictions
 from yt8m.records.video_index import Shard, VideoIndex, write_index
 from yt8m.run_summary import summarize_run
 from yt8m.selection import best, gather_results, select_model
 
+IDS = np.array([f"{number:04d}".encode() for number in range(200)])
+HALVES = {half: IDS[in_half(IDS, half)][:20] for half in ("selection", "promotion")}
+
+
+def predictions_with(selection_gap: float, promotion_gap: float, metadata: dict[str, Any]) -> Predictions:
+    """One label a video; it has the first place in such a share of a half's 20 videos, in the others none of the 20."""
+    places, confidences = np.arange(20), np.linspace(0.2, 0.1, 20)
+    found = np.concatenate([np.arange(20) < round(20 * gap) for gap in (selection_gap, promotion_gap)])
+    return Predictions(
+        video_ids=np.concatenate(list(HALVES.values())),
+        labels=np.zeros(40, np.int32),
+        label_ranks=np.where(found, 1, 25).astype(np.int32),
+        label_confidences=np.where(found, 0.9, 0).astype(np.float32),
+        bounds=np.arange(41),
+        top_labels=np.where(found[:, None], places, places + 1).astype(np.int32),
+        top_confidences=np.where(found[:, None] & (places == 0), 0.9, confidences).astype(np.float32),
+        metadata={"num_classes": 30, "simulated": False, **metadata},
+    )
+
 
 class Candidates:
-    """Files of candidates as the steps write them; each candidate is (name, GAP, bytes)."""
+    """Files of candidates as the steps write them; each candidate is (name, GAP on the selection half, bytes)."""
 
     def __init__(self, folder: Path, *rows: tuple[str, float, int]):
         self.folder, self.rows = folder, rows
@@ -24,23 +44,19 @@ class Candidates:
         for name, gap, size in rows:
             self.write(name, gap, size)
 
-    def write(self, name: str, gap: float, size: int, index: str = "index") -> None:
+    def write(self, name: str, gap: float, size: int, index: str = "index", promotion_gap: float = 0.5) -> None:
         manifest = {
             "name": "netvlad", "parameters": size // 4, "fingerprint": f"model {name}", "uri": f"work/{name}",
             "weights": {"file": "model.weights.h5", "bytes": size}, "metrics": {"gap": gap}, "preset": {}, "seed": 0,
             "training": {"seconds": 12.345}, "candidate": {"name": name, "preset": "netvlad", "overrides": {}},
         }  # fmt: skip
-        metrics = {"gap": gap, "hit_at_1": gap / 2, "predictions": f"predictions {name}"}
+        overall = (gap + promotion_gap) / 2
+        metrics = {"gap": overall, "hit_at_1": overall / 2, "predictions": f"predictions {name}"}
         (self.folder / f"{name}.json").write_text(json.dumps(manifest))
         (self.folder / f"{name}-metrics.json").write_text(json.dumps(metrics))
-        empty = np.empty(0, np.int32)
         models = [{"name": "netvlad", "fingerprint": f"model {name}"}]
-        metadata = {"models": models, "index": index, "fingerprint": f"predictions {name}", "simulated": False}
-        predictions = Predictions(
-            np.array([b"abcd"]), empty, empty, empty.astype(np.float32), np.array([0, 0]),
-            np.array([[1]]), np.array([[0.5]]), metadata,
-        )  # fmt: skip
-        write_predictions(self.folder / f"{name}.parquet", predictions)
+        metadata = {"models": models, "index": index, "fingerprint": f"predictions {name}"}
+        write_predictions(self.folder / f"{name}.parquet", predictions_with(gap, promotion_gap, metadata))
 
     def files(self) -> tuple[list[Path], list[Path], list[Path]]:
         names = [row[0] for row in self.rows]
@@ -56,6 +72,18 @@ def test_the_highest_gap_wins_then_the_smaller_model_then_the_name(tmp_path: Pat
     assert selected(Candidates(tmp_path, ("a", 0.6, 10), ("b", 0.6, 9))) == "b"
     assert selected(Candidates(tmp_path, ("b", 0.6, 9), ("a", 0.6, 9))) == "a"
     assert selected(Candidates(tmp_path, ("only", 0.0, 9))) == "only"
+
+
+def test_the_promotion_half_has_no_say(tmp_path: Path) -> None:
+    candidates = Candidates(tmp_path, ("a", 0.55, 10), ("b", 0.5, 10))
+    candidates.write("b", 0.5, 10, promotion_gap=1.0)
+    candidates.write("a", 0.55, 10, promotion_gap=0.0)
+    results = gather_results(*candidates.files())
+    assert best(results).name == "a"
+    rows = {result.name: result.row() for result in results}
+    assert (rows["a"]["gap"], rows["b"]["gap"]) == (0.275, 0.75)
+    assert (rows["a"]["selection_gap"], rows["b"]["selection_gap"]) == pytest.approx((0.55, 0.5))
+    assert {result.selection_videos for result in results} == {20}
 
 
 def test_files_may_come_in_any_order(tmp_path: Path) -> None:
@@ -117,7 +145,12 @@ def summary(tmp_path: Path, simulated: tuple[bool, bool, bool], choice: str = "b
 def test_the_summary_lists_the_candidates_best_first(tmp_path: Path) -> None:
     result = summary(tmp_path, (False, False, False))
     assert [row["name"] for row in result["candidates"]] == ["b", "c", "a"]
-    assert result["candidates"][2] == {"name": "a", "gap": 0.5, "hit_at_1": 0.25, "size_mb": 1.23, "seconds": 12.3}
+    assert result["candidates"][2] == {
+        "name": "a", "selection_gap": pytest.approx(0.5), "gap": 0.5, "hit_at_1": 0.25, "size_mb": 1.23,
+        "seconds": 12.3,
+    }  # fmt: skip
+    assert (result["selection"]["half"], result["selection"]["videos"]) == ("selection", 20)
+    assert "one half" in result["selection"]["note"]
     assert result["selected"] == "b"
     assert {name: part["videos"] for name, part in result["partitions"].items()} == {
         "train": 5, "validate": 3, "test": 2,

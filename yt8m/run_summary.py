@@ -7,10 +7,11 @@ from typing import Any
 from yt8m.artifacts import read_table
 from yt8m.code_version import code_version
 from yt8m.errors import InputError
-from yt8m.selection import best, gather_results
+from yt8m.selection import gather_results, ranked
 from yt8m.storage import read_json, write_json
 
 StrPath = str | os.PathLike[str]
+NOTE = "chosen by selection_gap, the GAP on one half of the validation videos; gap and hit_at_1 are of all of them"
 
 
 def summarize_run(
@@ -30,21 +31,23 @@ def summarize_run(
         output: the JSON file to write.
 
     Returns:
-        Its content: `candidates` (`{name, gap, hit_at_1, size_mb, seconds}`, best first), `selected` (a name),
-        `simulated` (whether frames of any partition were), `partitions` (`{videos, level, simulated, fingerprint}` of
-        each), `model` (uri, preset, fingerprint of the chosen one) and `code_version`.
+        Its content: `candidates` (`{name, selection_gap, gap, hit_at_1, size_mb, seconds}`, best first; gap and
+        hit_at_1 are of all validation videos), `selected` (a name), `selection` (`{half, videos, note}`: what they
+        were chosen by), `simulated` (whether frames of any partition were), `partitions` (`{videos, level, simulated,
+        fingerprint}` of each), `model` (uri, preset, fingerprint of the chosen one) and `code_version`.
 
     Raises:
         InputError: files that do not belong together.
     """
     results = gather_results(manifests, predictions, metrics)
     chosen = read_json(selected)
-    if chosen["fingerprint"] != best(results).manifest["fingerprint"]:
+    if chosen["fingerprint"] != ranked(results)[0].manifest["fingerprint"]:
         raise InputError(f"{selected}: not the best of the candidates; run select-model again")
     partitions = {name: _partition(path) for name, path in indexes.items()}
     summary = {
-        "candidates": sorted((result.row() for result in results), key=lambda row: (-row["gap"], row["size_mb"])),
+        "candidates": [result.row() for result in ranked(results)],
         "selected": chosen["candidate"]["name"],
+        "selection": {"half": "selection", "videos": results[0].selection_videos, "note": NOTE},
         "simulated": any(partition["simulated"] for partition in partitions.values()),
         "partitions": partitions,
         "model": {key: chosen[key] for key in ("uri", "fingerprint", "preset", "seed")},

@@ -1,4 +1,7 @@
-"""The better of several candidates: the highest GAP on the validation videos."""
+"""The better of several candidates: the highest GAP on the selection half of the validation videos.
+
+The other half decides on a promotion (see `yt8m.halves`). The metrics that are shown of a candidate are of all videos.
+"""
 
 import os
 import shutil
@@ -6,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yt8m.artifacts import read_table
+from yt8m.comparison import gap_of
 from yt8m.errors import InputError
+from yt8m.halves import half_of
 from yt8m.model_store import size_mb, summary_of
+from yt8m.predictions import Predictions, read_predictions
 from yt8m.storage import atomic_file, read_json, write_json
 
 StrPath = str | os.PathLike[str]
@@ -22,18 +27,23 @@ class Result:
         name: of the candidate.
         manifest: what `yt8m.model_store.train_candidate` wrote.
         predictions: path of its predictions of the validation index.
-        metrics: the content of its `metrics.json`.
+        metrics: the content of its `metrics.json`, of all validation videos.
+        selection_gap: its GAP@20 on the videos of the selection half; by it candidates are chosen.
+        selection_videos: how many these are.
     """
 
     name: str
     manifest: dict[str, Any]
     predictions: str
     metrics: dict[str, Any]
+    selection_gap: float
+    selection_videos: int
 
     def row(self) -> dict[str, Any]:
-        """`{name, gap, hit_at_1, size_mb, seconds}`: megabytes of weights, seconds of training."""
+        """`{name, selection_gap, gap, hit_at_1, size_mb, seconds}`: megabytes of weights, seconds of training."""
         return {
             "name": self.name,
+            "selection_gap": self.selection_gap,
             "gap": self.metrics["gap"],
             "hit_at_1": self.metrics["hit_at_1"],
             "size_mb": size_mb(self.manifest),
@@ -50,13 +60,15 @@ def gather_results(
         The results, ordered by name.
 
     Raises:
-        InputError: a candidate without predictions or metrics, or predictions of different indexes.
+        InputError: a candidate without predictions or metrics, predictions of different indexes, or no labelled video
+            in the selection half.
     """
     models = {manifest["fingerprint"]: manifest for manifest in map(read_json, manifests)}
     measured = {content["predictions"]: content for content in map(read_json, metrics)}
     results, indexes = [], set()
     for path in predictions:
-        metadata = read_table(path, "predictions")[1]
+        table = read_predictions(path)
+        metadata = table.metadata
         made_by = [model["fingerprint"] for model in metadata["models"]]
         if len(made_by) != 1 or made_by[0] not in models:
             raise InputError(f"{path}: predictions of {made_by}, which is not one candidate; predict each by itself")
@@ -65,7 +77,12 @@ def gather_results(
         manifest = models.pop(made_by[0])
         indexes.add(metadata["index"])
         score = measured[metadata["fingerprint"]]
-        results.append(Result(manifest["candidate"]["name"], manifest, os.fspath(path), score))
+        judged = half_of(table, "selection", path)
+        results.append(
+            Result(
+                manifest["candidate"]["name"], manifest, os.fspath(path), score, _gap(judged, path), len(judged),
+            )
+        )  # fmt: skip
     if models:
         names = ", ".join(manifest["candidate"]["name"] for manifest in models.values())
         raise InputError(f"no predictions of {names}; predict the validation index with each candidate")
@@ -74,15 +91,20 @@ def gather_results(
     return sorted(results, key=lambda result: result.name)
 
 
+def ranked(results: Sequence[Result]) -> list[Result]:
+    """Best first: the highest GAP on the selection half; of equals the smaller model, then the first name."""
+    return sorted(results, key=lambda r: (-r.selection_gap, r.manifest["weights"]["bytes"], r.name))
+
+
 def best(results: Sequence[Result]) -> Result:
-    """The highest GAP; of equals the smaller model, then the first name.
+    """The first of `ranked`.
 
     Raises:
         InputError: there is none.
     """
     if not results:
         raise InputError("there is no candidate to choose from; train at least one")
-    return min(results, key=lambda r: (-r.metrics["gap"], r.manifest["weights"]["bytes"], r.name))
+    return ranked(results)[0]
 
 
 def select_model(
@@ -109,3 +131,10 @@ def select_model(
     with atomic_file(predictions_output) as copy:
         shutil.copyfile(winner.predictions, copy)
     return summary_of(winner.manifest)
+
+
+def _gap(table: Predictions, path: StrPath) -> float:
+    try:
+        return gap_of(table)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error

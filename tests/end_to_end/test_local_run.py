@@ -74,9 +74,9 @@ def test_a_run_ends_with_a_table_and_files(finished: tuple[Path, subprocess.Comp
     summary = json.loads((output / "summary.json").read_text())
     assert {row["name"] for row in summary["candidates"]} == {"short", "long"}
     for row in summary["candidates"]:
-        assert set(row) == {"name", "gap", "hit_at_1", "size_mb", "seconds"}
+        assert set(row) == {"name", "selection_gap", "gap", "hit_at_1", "size_mb", "seconds"}
         assert f"{row['gap']:.4f}" in done.stdout
-    gaps = {row["name"]: row["gap"] for row in summary["candidates"]}
+    gaps = {row["name"]: row["selection_gap"] for row in summary["candidates"]}
     assert gaps[summary["selected"]] == max(gaps.values())
     assert summary["simulated"] is True
     assert {name: part["videos"] for name, part in summary["partitions"].items()} == {
