@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from yt8m import storage
 from yt8m.errors import InputError
 from yt8m.predictions import Predictions, write_predictions
 from yt8m.records.video_index import VideoIndex, write_index
@@ -68,6 +70,7 @@ def test_the_csv_module_reads_back_every_pair(tmp_path):
     assert result == {
         "videos": 9000, "pairs": 20, "bytes": (tmp_path / "s.csv").stat().st_size, "models": ["moe", "netvlad"],
         "files": 1, "simulated": False, "complete": True,
+        "model_bytes": None,
     }  # fmt: skip
     rows = read_csv(tmp_path / "s.csv")
     assert list(rows) == [video.decode() for video in table.video_ids]
@@ -252,3 +255,57 @@ def test_files_that_cannot_be_averaged_are_refused(tmp_path):
         refused(
             [tmp_path / "a.parquet", tmp_path / f"{name}.parquet"], tmp_path / "s.csv", f"{name}.parquet: {problem}"
         )
+
+
+def write_model(folder, name, size):
+    folder = folder / name / "model"
+    folder.mkdir(parents=True)
+    manifest = {
+        "kind": "model", "architecture": "moe", "settings": {}, "level": "video", "num_classes": 300, "preset": {},
+        "weights": {"file": "model.weights.h5", "bytes": size}, "fingerprint": f"of {name}",
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(manifest))
+    return str(folder)
+
+
+def predictions_by(path, *names):
+    models = [{"name": name, "fingerprint": f"of {name}"} for name in names]
+    write_predictions(path, table_of(random_scores(30, 300), 100, models=models))
+    return str(path)
+
+
+@pytest.mark.parametrize("sizes", [(2**30,), (2**29, 2**29), (1, 2)])
+def test_models_within_the_limit_pass_and_count_once(tmp_path, sizes):
+    names = [f"m{number}" for number in range(len(sizes))]
+    models = [write_model(tmp_path, *pair) for pair in zip(names, sizes, strict=True)]
+    files = [predictions_by(tmp_path / "a.parquet", *names), predictions_by(tmp_path / "b.parquet", names[0])]
+    result = write_submission(files, tmp_path / "s.csv", models=[*models, os.path.dirname(models[0])])
+    assert result["model_bytes"] == sum(sizes)
+
+
+def test_a_pipeline_s_manifest_and_an_object_name_a_model(tmp_path, gcs):
+    folder = write_model(tmp_path, "m", 77)
+    predictions = predictions_by(tmp_path / "p.parquet", "m")
+    manifest = storage.read_json(f"{folder}/model.json")
+    (tmp_path / "artifact").write_text(json.dumps({**manifest, "uri": "gs://bucket/work/model", "candidate": {}}))
+    storage.write_json("gs://bucket/work/model/model.json", manifest)
+    for name in (tmp_path / "artifact", "gs://bucket/work", "gs://bucket/work/model", f"{folder}/model.json"):
+        assert write_submission([predictions], tmp_path / "s.csv", models=[str(name)])["model_bytes"] == 77
+
+
+def test_models_over_the_limit_or_of_others_are_refused(tmp_path):
+    large, half, other = (
+        write_model(tmp_path, *pair) for pair in (("large", 2**30 + 1), ("half", 2**29), ("other", 1))
+    )
+    for names, models, problem in (
+        (["large"], [large], r"large.model: the model has 1,024\.0 MiB of weights, the challenge allows 1,024 MiB"),
+        (["half", "large"], [half, large], r"the 2 models have together 1,536\.0 MiB"),
+        (["half"], [other], r"other.model: the model of other made none of these predictions, half \(of half\) did"),
+        (["half", "other"], [half], r"other: the model of other made some of the predictions, but no --model names it"),
+        (["half"], [str(tmp_path)], "there is no model.json, so this is not a trained model"),
+        (["half"], ["gs:///x"], "the bucket is missing"),
+    ):
+        predictions = predictions_by(tmp_path / "p.parquet", *names)
+        with pytest.raises(InputError, match=problem):
+            write_submission([predictions], tmp_path / "s.csv", models=models)
+        assert not (tmp_path / "s.csv").exists()

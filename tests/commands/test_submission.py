@@ -12,7 +12,7 @@ def write_file(path, videos=3, simulated=False):
         np.array([b"id%02d" % row for row in range(videos)]), none, none, none.astype(np.float32),
         np.zeros(videos + 1, int), np.tile(np.arange(20, dtype=np.int32), (videos, 1)),
         np.tile(np.linspace(0.9, 0.1, 20, dtype=np.float32), (videos, 1)),
-        {"num_classes": 25, "simulated": simulated, "models": [{"name": "moe"}]},
+        {"num_classes": 25, "simulated": simulated, "models": [{"name": "moe", "fingerprint": "f"}]},
     ))  # fmt: skip
 
 
@@ -28,6 +28,18 @@ def test_writes_and_says_what_it_wrote(tmp_path, capsys):
     assert first == "VideoId,LabelConfidencePairs"
     assert len(rows) == 3
     assert rows[0].startswith("id00,0 0.900000 1 0.857895 ")
+
+
+def test_says_what_the_model_weighs(tmp_path, capsys):
+    write_file(tmp_path / "p.parquet")
+    manifest = {
+        "kind": "model", "architecture": "moe", "settings": {}, "level": "video", "num_classes": 25, "preset": {},
+        "weights": {"bytes": 3 * 2**19}, "fingerprint": "f",
+    }  # fmt: skip
+    (tmp_path / "model.json").write_text(json.dumps(manifest))
+    arguments = ["submission", str(tmp_path / "p.parquet"), "-o", str(tmp_path / "s.csv"), "--model", str(tmp_path)]
+    assert main(arguments) == 0
+    assert "(--index); 1.5 of 1,024 MiB of weights" in capsys.readouterr().out
 
 
 def test_prints_json(tmp_path, capsys):

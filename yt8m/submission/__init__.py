@@ -6,7 +6,7 @@ is missing, twice or unknown to the index, confidences that are no probabilities
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from yt8m.records.video_index import read_index
 from yt8m.storage import atomic_file
 from yt8m.submission.checks import check_ids, check_rows, check_same_videos, refuse
 from yt8m.submission.ensemble import average, check_ensemble
+from yt8m.submission.size import check_size
 from yt8m.submission.text import HEADER, lines
 
 __all__ = ["PAIRS", "write_csv", "write_submission"]
@@ -30,6 +31,7 @@ def write_submission(
     output: str | os.PathLike[str],
     *,
     index: str | os.PathLike[str] | None = None,
+    models: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write the submission of a predictions file, or of the mean of several.
 
@@ -39,14 +41,18 @@ def write_submission(
             models averages all confidences).
         output: the CSV; lines are in the order of the first file.
         index: the index of the partition; when given, the submission holds each of its videos exactly once.
+        models: the models that made the predictions, as folders or manifests; when given, they must be all of them
+            and keep within the challenge's limit of 2^30 bytes.
 
     Returns:
         `videos`, `pairs` (of each video), `bytes` of the CSV, `models` (names), `files` (how many were averaged),
-        `simulated`, and `complete`: whether the videos were checked against an index.
+        `simulated`, `complete`: whether the videos were checked against an index, and `model_bytes`: what the models
+        weigh together, None when they were not given.
 
     Raises:
         InputError: a file is missing or no predictions file, holds too few labels a video, a wrong id, confidence or
-            label, or not the videos of the index or of the other files; nothing is written.
+            label, or not the videos of the index or of the other files, or the models are others or too large; then
+            nothing is written.
     """
     tables = [read_predictions(path) for path in predictions]
     names = [os.fspath(path) for path in predictions]
@@ -56,14 +62,17 @@ def write_submission(
         expected = read_index(index).video_ids
         check_same_videos(names[0], tables[0].video_ids, os.fspath(index), expected)
     check_ensemble(names, tables)
+    used = [model for table in tables for model in table.metadata["models"]]
+    model_bytes = check_size(models, used) if models else None
     return {
         "videos": len(tables[0]),
         "pairs": PAIRS,
         "bytes": write_csv(names, tables, output),
-        "models": [model["name"] for table in tables for model in table.metadata["models"]],
+        "models": [model["name"] for model in used],
         "files": len(tables),
         "simulated": any(table.metadata["simulated"] for table in tables),
         "complete": index is not None,
+        "model_bytes": model_bytes,
     }
 
 
