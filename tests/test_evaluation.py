@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.drawn import predictions_of
+from yt8m.artifacts import scalars
 from yt8m.errors import InputError
 from yt8m.evaluation import evaluate
 from yt8m.metrics import Metrics
@@ -126,3 +127,25 @@ def test_too_few_places_are_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no such file; make one with `yt8m predict`"):
         evaluate(tmp_path / "p.parquet", tmp_path)
+
+
+def test_every_score_lies_in_its_interval_and_all_are_finite(tmp_path):
+    write_predictions(tmp_path / "p.parquet", predictions_of(*random_set()))
+    result = evaluate(tmp_path / "p.parquet", tmp_path, bootstrap=200)
+    for name in ("gap", "hit_at_1", "perr"):
+        assert result[f"{name}_low"] < result[name] < result[f"{name}_high"]
+    for row in [*result["by_number_of_labels"], *result["by_label"]]:
+        assert row["gap_low"] <= row["gap"] <= row["gap_high"]
+    drawn = result["bootstrap"]
+    assert drawn["replicates"] == 200
+    width = result["gap_high"] - result["gap_low"]
+    assert drawn["high"] - drawn["low"] == pytest.approx(width, rel=0.25)
+    shown = scalars(result)
+    assert {"gap", "gap_low", "gap_high", "expected_calibration_error"} <= shown.keys()
+
+
+def test_one_video_has_a_score_and_an_interval_that_says_nothing(tmp_path):
+    labels = np.eye(1, 30, dtype=bool)
+    write_predictions(tmp_path / "p.parquet", predictions_of(labels * np.float32(0.5), labels))
+    result = evaluate(tmp_path / "p.parquet", tmp_path)
+    assert (result["gap"], result["gap_low"], result["gap_high"]) == (1, 0, 1)

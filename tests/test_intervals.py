@@ -112,10 +112,20 @@ def test_perfect_predictions_have_no_width_and_a_single_video_says_nothing():
 
 
 def test_without_labels_there_is_no_influence():
-    zeros = average_precision_influences(np.array([3, 4]), np.zeros(2, bool), np.array([0, 1]), np.zeros(2, np.int64))
+    zeros = average_precision_influences(np.array([[3], [4]]), np.zeros((2, 1), bool), np.zeros(2, np.int64))
     assert zeros.tolist() == [0, 0]
-    none = average_precision_influences(np.zeros(0, int), np.zeros(0, bool), np.zeros(0, int), np.ones(2, np.int64))
+    nothing = np.zeros(0, np.int64)
+    none = average_precision_influences(nothing, nothing.astype(bool), np.ones(2, np.int64), nothing)
     assert none.tolist() == [0, 0]
+
+
+def test_pairs_may_come_in_any_order_with_their_owners():
+    table = World(50).predictions(1)
+    bins = confidence_bins(table.top_confidences)
+    hits = hits_in_top(table.label_ranks, table.bounds, 20).ravel()
+    order = np.random.default_rng(0).permutation(len(bins))
+    mixed = average_precision_influences(bins[order], hits[order], table.labels_per_video, order // 20)
+    assert mixed == pytest.approx(gap_influences(table), abs=1e-15)
 
 
 def test_too_few_places_are_refused():

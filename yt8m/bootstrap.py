@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from yt8m.intervals import Interval, confidence_bins, places, pooled_average_precision
+from yt8m.intervals import Interval, confidence_bins, places, pooled_average_precision, without_gaps
 from yt8m.metrics import hits_in_top
 from yt8m.predictions import Predictions
 
@@ -14,7 +14,7 @@ def bootstrap_gaps(predictions: Predictions, replicates: int, seed: int = 0) -> 
     Confidences count by their bins (see `yt8m.intervals.confidence_bins`), which saves the sorting.
     """
     k, n = places(predictions), len(predictions)
-    bins = confidence_bins(predictions.top_confidences[:, :k])
+    bins = without_gaps(confidence_bins(predictions.top_confidences[:, :k]))
     hits = np.flatnonzero(hits_in_top(predictions.label_ranks, predictions.bounds, k).ravel())
     positives = predictions.labels_per_video
     random = np.random.default_rng(seed)

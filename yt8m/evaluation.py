@@ -1,4 +1,4 @@
-"""The score of predictions: exact metrics, by number of labels and by label, and the videos that miss a label.
+"""The score of predictions: exact metrics with 95 % intervals, by parts of the data, and the missed labels.
 
 Buckets of labels follow the paper: the 300 most frequent labels are 76 % of all label occurrences of the training set,
 and labels above 977 are its rare ones. Label indices are almost in the order of frequency.
@@ -9,68 +9,127 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.errors import InputError
-from yt8m.intervals import TOP
-from yt8m.metrics import Metrics, gap, hit_at_1, hits_in_top, perr
-from yt8m.predictions import Predictions, read_predictions
+from yt8m.bootstrap import bootstrap_gaps, percentile_interval
+from yt8m.breakdown import (
+    LABEL_BUCKETS,
+    NUMBERS_OF_LABELS,
+    by_label,
+    by_number_of_labels,
+    by_training_count,
+    by_vertical,
+)
+from yt8m.calibration import calibration
+from yt8m.intervals import (
+    TOP,
+    average_precision_influences,
+    hit_at_1_influences,
+    normal_interval,
+    perr_influences,
+)
+from yt8m.label_facts import LabelFacts, read_label_facts
+from yt8m.predictions import Predictions
+from yt8m.scored import Scored, measured, read_scored
 from yt8m.storage import join, write_json
+
+__all__ = ["LABEL_BUCKETS", "NUMBERS_OF_LABELS", "TOP", "evaluate", "measured", "missed_videos"]
 
 FILE = "metrics.json"
 MANY = 4
-NUMBERS_OF_LABELS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, None))
-LABEL_BUCKETS = ((0, 299), (300, 977), (978, None))
+StrPath = str | os.PathLike[str]
 
 
-def evaluate(predictions: str | os.PathLike[str], output_dir: str | os.PathLike[str]) -> dict[str, Any]:
+def evaluate(
+    predictions: StrPath,
+    output_dir: StrPath,
+    *,
+    index: StrPath | None = None,
+    vocabulary: StrPath | None = None,
+    bootstrap: int = 0,
+) -> dict[str, Any]:
     """Score a predictions file and write `metrics.json`.
 
     Args:
         predictions: of labelled videos, with the top 20 or more of each.
         output_dir: the folder of `metrics.json`.
+        index: of the training videos, for the scores by training count.
+        vocabulary: the official CSV, for the scores by vertical (and, without an index, by its training counts).
+        bootstrap: check the interval of GAP against that of so many replicates; 0: do not.
 
     Returns:
-        The content of the file: `gap`, `map`, `hit_at_1`, `perr` (all at the top 20; see `yt8m.metrics`), `videos`,
-        `positives` (their true labels), `unlabelled` (videos without any), `classes_with_positives`, `missed` (see
-        `missed_videos`), `by_number_of_labels` and `by_label` (lists; see the functions of that name), `simulated`,
-        `level`, `models` (names), and the fingerprints `predictions` and `index`.
+        The content of the file: `gap`, `map`, `hit_at_1`, `perr` (all at the top 20; see `yt8m.metrics`), the ends of
+        the 95 % intervals over videos (`gap_low`, `gap_high`, the same of `hit_at_1` and `perr`), `videos`,
+        `positives` (their true labels), `unlabelled` (videos without any), `classes_with_positives`,
+        `expected_calibration_error`, `missed` (see `missed_videos`), `by_number_of_labels`, `by_label`,
+        `by_training_count` and `by_vertical` (lists; see `yt8m.breakdown`; the last two are empty where nothing is
+        known), `calibration` (see the function), `bootstrap` (`replicates`, `low`, `high`; None), `simulated`,
+        `level`, `models` (names), and the fingerprints `predictions`, `index`, `training_index` and `vocabulary`.
 
     Raises:
-        InputError: no such file, no videos, no labels, fewer than 20 places, or a wrong confidence, rank or label.
+        InputError: no such file, no videos, no labels, fewer than 20 places, or a wrong confidence, rank or label; an
+            index or a vocabulary of other classes.
     """
-    table = read_predictions(predictions)
-    _require_labels(table, predictions)
-    metrics = measured(table, predictions)
-    hits = hits_in_top(table.label_ranks, table.bounds, metrics.k)
+    scored = read_scored(predictions)
+    labels = read_label_facts(scored.num_classes, index, vocabulary)
+    result = {**_scores(scored, bootstrap), **_parts(scored, labels), **_sources(scored.predictions, labels)}
+    write_json(join(output_dir, FILE), result)
+    return result
+
+
+def _scores(scored: Scored, bootstrap: int) -> dict[str, Any]:
+    reliability = calibration(scored.top_confidences, scored.hits)
+    return {
+        **scored.result,
+        **_intervals(scored),
+        "unlabelled": int(np.count_nonzero(scored.predictions.labels_per_video == 0)),
+        "classes_with_positives": int(np.count_nonzero(scored.positives)),
+        "num_classes": scored.num_classes,
+        "expected_calibration_error": reliability["expected_error"],
+        "calibration": reliability,
+        "bootstrap": _bootstrap(scored.predictions, bootstrap) if bootstrap else None,
+    }
+
+
+def _intervals(scored: Scored) -> dict[str, float]:
+    table = scored.predictions
+    influences = {
+        "gap": average_precision_influences(scored.bins, scored.hits, table.labels_per_video),
+        "hit_at_1": hit_at_1_influences(table),
+        "perr": perr_influences(table),
+    }
+    ends: dict[str, float] = {}
+    for name, values in influences.items():
+        interval = normal_interval(scored.result[name], values)
+        ends |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return ends
+
+
+def _bootstrap(table: Predictions, replicates: int) -> dict[str, Any]:
+    interval = percentile_interval(bootstrap_gaps(table, replicates))
+    return {"replicates": replicates, "low": interval.low, "high": interval.high}
+
+
+def _parts(scored: Scored, labels: LabelFacts) -> dict[str, Any]:
+    return {
+        "missed": missed_videos(scored.predictions, scored.k),
+        "by_number_of_labels": by_number_of_labels(scored),
+        "by_label": by_label(scored),
+        "by_training_count": by_training_count(scored, labels),
+        "by_vertical": by_vertical(scored, labels),
+    }
+
+
+def _sources(table: Predictions, labels: LabelFacts) -> dict[str, Any]:
     metadata = table.metadata
-    result = {
-        **metrics.result(),
-        "unlabelled": int(np.count_nonzero(table.labels_per_video == 0)),
-        "classes_with_positives": int(np.count_nonzero(metrics.class_positives)),
-        "num_classes": metrics.num_classes,
-        "missed": missed_videos(table, metrics.k),
-        "by_number_of_labels": by_number_of_labels(table, hits),
-        "by_label": by_label(table, hits, metrics),
+    return {
         "simulated": metadata["simulated"],
         "level": metadata.get("level"),
         "models": [model["name"] for model in metadata["models"]],
         "predictions": metadata.get("fingerprint"),
         "index": metadata.get("index"),
+        "training_counts": labels.source or None,
+        "training_index": labels.training_fingerprint,
+        "vocabulary": labels.vocabulary_fingerprint,
     }
-    write_json(join(output_dir, FILE), result)
-    return result
-
-
-def measured(table: Predictions, path: str | os.PathLike[str]) -> Metrics:
-    """The metrics of a table at its top 20 (all classes, when there are fewer); errors name the file `path`."""
-    metrics = Metrics(int(table.metadata["num_classes"]), TOP)
-    try:
-        metrics.add(
-            table.top_labels, table.top_confidences, table.labels, table.label_ranks, table.label_confidences,
-            table.bounds,
-        )  # fmt: skip
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    return metrics
 
 
 def missed_videos(table: Predictions, k: int) -> dict[str, Any]:
@@ -93,68 +152,3 @@ def missed_videos(table: Predictions, k: int) -> dict[str, Any]:
         "four_or_more_share": many / max(videos, 1),
         "labels": int(np.count_nonzero(missed)),
     }
-
-
-def by_number_of_labels(table: Predictions, hits: np.ndarray) -> list[dict[str, Any]]:
-    """The metrics of the videos with `first` to `last` labels (None: open), for each range that has videos.
-
-    Args:
-        table: the predictions.
-        hits: bool [n, k], whether each place holds a true label.
-    """
-    sizes = table.labels_per_video
-    rows = []
-    for first, last in NUMBERS_OF_LABELS:
-        chosen = (sizes >= first) & (sizes <= (last or sizes.max()))
-        if chosen.any():
-            rows.append({"first": first, "last": last, **_of_videos(table, hits, chosen)})
-    return rows
-
-
-def by_label(table: Predictions, hits: np.ndarray, metrics: Metrics) -> list[dict[str, Any]]:
-    """GAP and MAP of the labels `first` to `last` (None: open), for each range with true labels.
-
-    GAP pools the pairs of each video's top k whose label lies in the range, and counts the true labels of the range;
-    `found` is the share of these that is in its video's top k.
-    """
-    top_labels = table.top_labels[:, : hits.shape[1]]
-    confidences = table.top_confidences[:, : hits.shape[1]]
-    precisions = metrics.average_precisions()
-    rows = []
-    for first, last in LABEL_BUCKETS:
-        end = metrics.num_classes if last is None else last + 1
-        positives = int(metrics.class_positives[first:end].sum())
-        if positives:
-            inside = (top_labels >= first) & (top_labels < end)
-            rows.append({
-                "first": first,
-                "last": last,
-                "gap": gap(confidences[inside], hits[inside], positives),
-                "map": float(np.nanmean(precisions[first:end])),
-                "found": np.count_nonzero(hits & inside) / positives,
-                "positives": positives,
-            })  # fmt: skip
-    return rows
-
-
-def _of_videos(table: Predictions, hits: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
-    counts = table.labels_per_video
-    occurrences = np.repeat(chosen, counts)
-    bounds = np.concatenate(([0], np.cumsum(counts[chosen])))
-    return {
-        "gap": gap(table.top_confidences[chosen, : hits.shape[1]], hits[chosen], int(bounds[-1])),
-        "hit_at_1": hit_at_1(hits[chosen]),
-        "perr": perr(table.label_ranks[occurrences], table.label_confidences[occurrences], bounds),
-        "videos": int(np.count_nonzero(chosen)),
-        "positives": int(bounds[-1]),
-    }
-
-
-def _require_labels(table: Predictions, path: str | os.PathLike[str]) -> None:
-    if not len(table):
-        raise InputError(f"{path}: holds no videos; predict an index that has some")
-    if not len(table.labels):
-        raise InputError(
-            f"{path}: none of the {len(table):,} videos has labels (the test partition?); "
-            "evaluate predictions of labelled videos, such as the validate partition"
-        )

@@ -20,6 +20,7 @@ from yt8m.predictions import Predictions
 NORMAL_95 = 1.959963984540054
 TOP = 20
 DROPPED_BITS = 13
+FEW_PAIRS = 20_000
 HALF_BIN = int(np.float32(0.5).view(np.uint32)) >> DROPPED_BITS
 
 
@@ -59,10 +60,8 @@ def gap_influences(predictions: Predictions) -> np.ndarray:
     """
     k = places(predictions)
     hits = hits_in_top(predictions.label_ranks, predictions.bounds, k)
-    owners = np.repeat(np.arange(len(predictions)), k)
-    return average_precision_influences(
-        confidence_bins(predictions.top_confidences[:, :k]), hits.ravel(), owners, predictions.labels_per_video
-    )
+    bins = confidence_bins(predictions.top_confidences[:, :k])
+    return average_precision_influences(bins.reshape(hits.shape), hits, predictions.labels_per_video)
 
 
 def hit_at_1_influences(predictions: Predictions) -> np.ndarray:
@@ -82,7 +81,7 @@ def mean_influences(values: np.ndarray) -> np.ndarray:
 
 
 def average_precision_influences(
-    bins: np.ndarray, hits: np.ndarray, owners: np.ndarray, positives: np.ndarray
+    bins: np.ndarray, hits: np.ndarray, positives: np.ndarray, owners: np.ndarray | None = None
 ) -> np.ndarray:
     r"""The influence of each video on the average precision of a pool of its and others' pairs, such as GAP.
 
@@ -114,10 +113,10 @@ def average_precision_influences(
     thousand of the confidence; the sums need no sort.
 
     Args:
-        bins: int [pairs], as `confidence_bins` makes them.
-        hits: bool [pairs].
-        owners: int [pairs], the video of each pair.
+        bins: int [n, k], the k pairs of each video, as `confidence_bins` makes them; or [pairs] with `owners`.
+        hits: bool, the same shape.
         positives: int [n], true labels of each video, also those that are not among the pairs.
+        owners: int [pairs], the video of each pair.
 
     Returns:
         float64 [n]; zeros when there are no positives.
@@ -125,12 +124,16 @@ def average_precision_influences(
     total = int(positives.sum())
     if not total:
         return np.zeros(len(positives))
-    pairs, found = np.bincount(bins), np.bincount(bins[hits], minlength=int(bins.max(initial=-1)) + 1)
+    bins = without_gaps(bins)
+    hit_places = np.flatnonzero(hits)
+    hit_bins = bins.ravel()[hit_places]
+    hit_owners = hit_places // bins.shape[1] if owners is None else owners[hit_places]
+    pairs = np.bincount(bins.ravel())
+    found = np.bincount(hit_bins, minlength=len(pairs))
     of_pair, of_hit = _effects(pairs, found)
-    effects = of_pair[bins]
-    effects[hits] += of_hit[bins[hits]]
-    sums = np.bincount(owners, effects, len(positives))
-    return (sums - pooled_average_precision(pairs, found, total) * positives) / total
+    effects = of_pair[bins].sum(axis=1) if owners is None else np.bincount(owners, of_pair[bins], len(positives))
+    effects += np.bincount(hit_owners, of_hit[hit_bins], len(positives))
+    return (effects - pooled_average_precision(pairs, found, total) * positives) / total
 
 
 def confidence_bins(confidences: np.ndarray) -> np.ndarray:
@@ -146,6 +149,14 @@ def confidence_bins(confidences: np.ndarray) -> np.ndarray:
     low = np.abs(values).view(np.int32) >> DROPPED_BITS
     high = 2 * HALF_BIN - ((np.float32(1) - values).view(np.int32) >> DROPPED_BITS)
     return np.where(low < HALF_BIN, low, high)
+
+
+def without_gaps(bins: np.ndarray) -> np.ndarray:
+    """Bins numbered anew in the same order, without those that hold nothing: integers, the same shape."""
+    if bins.size < FEW_PAIRS:
+        return np.unique(bins, return_inverse=True)[1].reshape(bins.shape)
+    numbers = np.cumsum(np.bincount(bins.ravel()) > 0, dtype=np.int32) - np.int32(1)
+    return numbers[bins]
 
 
 def places(predictions: Predictions) -> int:

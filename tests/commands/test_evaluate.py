@@ -27,7 +27,11 @@ def test_prints_tables_and_writes_metrics(tmp_path, capsys):
     assert "netvlad-small + moe on 5 videos with 6 true labels; the frames are simulated" in text
     assert "GAP@20  0.83333" in text
     assert "videos whose top 20 misses a label       1  20.00%  117,410  10.56%" in text
-    assert "978 and up   0.00000  0.00000      0.00%            1" in text
+    assert "MAP     0.83333" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "978 and up 0.00000 0.00000 to 0.00000 0.00000 0.00000 0.00000 1 1" in lines
+    assert "expected calibration error" in text
+    assert "vertical" not in text
     assert json.loads((tmp_path / "out/metrics.json").read_text())["hit_at_1"] == 1.0
 
 
@@ -47,3 +51,18 @@ def test_wrong_input_is_one_line(tmp_path, capsys):
     assert len(lines) == 2
     assert "has labels (the test partition?)" in lines[0]
     assert "no such file" in lines[1]
+
+
+def test_training_index_vocabulary_and_bootstrap_add_what_they_know(tmp_path, capsys):
+    write_file(tmp_path / "p.parquet")
+    rows = [f"{label},{1000 - label},name {label},{'Games' if label < 3 else 'Sports'}" for label in range(1000)]
+    (tmp_path / "v.csv").write_text("\n".join(["Index,TrainVideoCount,Name,Vertical1", *rows]))
+    options = ["--vocabulary", str(tmp_path / "v.csv"), "--bootstrap", "50", "-o", str(tmp_path)]
+    assert main(["evaluate", str(tmp_path / "p.parquet"), *options]) == 0
+    text = capsys.readouterr().out
+    assert "GAP@20, 50 bootstrap replicates" in text
+    assert "Games" in text
+    assert "100 to 999" in text
+    assert json.loads((tmp_path / "metrics.json").read_text())["training_counts"] == "the vocabulary"
+    assert main(["evaluate", str(tmp_path / "p.parquet"), "--bootstrap", "-1", "-o", str(tmp_path)]) == 2
+    assert "--bootstrap -1: give a number" in capsys.readouterr().err
