@@ -17,7 +17,7 @@ settings.load_profile("machine of any speed")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--kills N`: how often the tests that kill a command do so."""
-    parser.addoption("--kills", type=int, default=4, help="how often the tests that kill a command do so")
+    parser.addoption("--kills", type=int, default=20, help="how often the tests that kill a command do so")
 
 
 EMULATOR = Path(__file__).parent / "emulators" / "gcs.py"

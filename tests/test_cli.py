@@ -3,10 +3,13 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from yt8m import cli
+
+SAMPLE = Path(__file__).parents[1] / "sample"
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
@@ -37,6 +40,9 @@ def test_help_lists_the_commands(argv: list[str], capsys: pytest.CaptureFixture[
         (["index"], "required"),
         (["index", "--no-such-option", "x", "-o", "y"], "see `yt8m index --help`"),
         (["evaluate", "missing.parquet", "-o", "out"], "missing.parquet: no such file"),
+        (["index", "x", "-o", "y", "--threads", "0"], "--threads: give a whole number of at least 1, not 0"),
+        (["index", str(SAMPLE / "test"), "-o", str(SAMPLE)], "sample: Is a directory; check the path"),
+        (["index", str(SAMPLE / "test"), "-o", f"{__file__}/i.parquet"], "test_cli.py: File exists; check the path"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(

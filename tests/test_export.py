@@ -1,23 +1,18 @@
 """Export: the framed bytes unchanged, in a reproducible order, whole shards only, resumable."""
 
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from yt8m import cli
+from tests.kills import kill_at_random_moments
 from yt8m.errors import InputError, RecordError
 from yt8m.export import export
 from yt8m.rebalance.build import build_training_set
 from yt8m.records.build import build_index
-from yt8m.records.tfrecord import iterate
+from yt8m.records.tfrecord import RecordWriter, iterate
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "train"
 
@@ -97,6 +92,12 @@ def test_wrong_arguments_are_one_line(source: Path, tmp_path: Path) -> None:
         export(source / "rare-then-all.parquet", tmp_path, shards=2, phase=2)
     with pytest.raises(InputError, match="--shards 0: choose 1 to"):
         export(source / "hard-x3.parquet", tmp_path, shards=0)
+    with pytest.raises(InputError, match="--seed -1: a seed must not be negative"):
+        export(source / "hard-x3.parquet", tmp_path, shards=2, seed=-1)
+    for prefix in ("", "a/b", "../a", ".hidden"):
+        with pytest.raises(InputError, match="--prefix"):
+            export(source / "hard-x3.parquet", tmp_path, shards=2, prefix=prefix)
+    assert not os.listdir(tmp_path)
     (tmp_path / "mine.tfrecord").touch()
     with pytest.raises(InputError, match=r"holds mine\.tfrecord, which is not of this export"):
         export(source / "hard-x3.parquet", tmp_path, shards=2)
@@ -146,23 +147,33 @@ def test_a_changed_source_is_noticed(source: Path, tmp_path: Path) -> None:
         export(source / "hard-x3.parquet", tmp_path / "out", shards=2, source=str(shard.parent))
 
 
+def test_a_record_that_was_replaced_by_one_of_the_same_size_is_noticed(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source, tmp_path / "changed")
+    shard = sorted((tmp_path / "changed").glob("*.tfrecord"))[0]
+    payloads = [bytearray(payload) for _, payload in iterate(shard)]
+    payloads[3][-1] ^= 1
+    with RecordWriter(shard) as writer:
+        for payload in payloads:
+            writer.write(bytes(payload))
+    with pytest.raises(InputError, match=r"was changed since it was indexed"):
+        export(source / "hard-x3.parquet", tmp_path / "out", shards=2, source=str(shard.parent), skip_bad_records=True)
+
+
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     source: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    export(source / "hard-x3.parquet", tmp_path / "straight", shards=40)
-    wanted = contents(tmp_path / "straight")
-    folder = tmp_path / "killed"
-    command = ["export", str(source / "hard-x3.parquet"), "-o", str(folder), "--shards", "40", "--workers", "2"]
-    generator = random.Random(5)
-    for _ in range(pytestconfig.getoption("--kills")):
-        running = subprocess.Popen(
-            [sys.executable, "-m", "yt8m", *command], start_new_session=True, stderr=subprocess.DEVNULL
-        )
-        time.sleep(0.4 + 0.6 * generator.random())
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-        if folder.exists():
-            assert contents(folder).items() <= wanted.items()
-    assert cli.main(command) == 0
-    assert contents(folder) == wanted
-    assert sorted(os.listdir(folder)) == sorted([*wanted, "export.json"])
+    command = ["export", str(source / "hard-x3.parquet"), "--shards", "40", "--workers", "2", "-o"]
+    folder, straight = tmp_path / "killed", tmp_path / "straight"
+    export(source / "hard-x3.parquet", straight, shards=40)
+    wanted = contents(straight)
+
+    def look() -> None:
+        assert contents(folder).items() <= wanted.items()
+
+    for was_killed in kill_at_random_moments(
+        [*command, str(folder)], [*command, str(tmp_path / "timed")], pytestconfig.getoption("--kills"), look
+    ):
+        if not was_killed:
+            assert contents(folder) == wanted
+            assert sorted(os.listdir(folder)) == sorted([*wanted, "export.json"])
+            shutil.rmtree(folder)

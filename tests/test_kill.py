@@ -1,23 +1,21 @@
-"""Killed at random moments, index and rebalance leave nothing partial, and the rerun gives the same bytes.
+"""Killed at random moments, a command leaves nothing partial, and the rerun gives the same bytes.
 
-Export and download, which resume, are tried the same way in `test_export.py` and `records/test_download.py`. More kills
-than the default: `python -m pytest tests/test_kill.py --kills 20`.
+Export and download, which resume, are tried the same way in `test_export.py` and `records/test_download.py`.
+`--kills 100` kills each of them a hundred times.
 """
 
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.kills import kill_at_random_moments
 from yt8m import cli
 
 SAMPLE = Path(__file__).parents[1] / "sample"
-VIDEOS = 150_000
+VIDEOS = 40_000
 
 
 @pytest.fixture(scope="module")
@@ -37,32 +35,45 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def commands(inputs: Path) -> dict[str, list[str]]:
     return {
         "index of labels": ["index", str(inputs / "labels.csv")],
-        "index of shards": ["index", str(SAMPLE / "train"), "--verify"],
+        "index of shards": ["index", str(SAMPLE / "validate"), "--verify"],
         "rebalance": ["rebalance", str(inputs / "index.parquet"), "--recipe", "rare-then-all"],
     }
 
 
 @pytest.mark.parametrize("job", ["index of labels", "index of shards", "rebalance"])
-def test_killed_at_random_moments(inputs: Path, tmp_path: Path, job: str, pytestconfig: pytest.Config) -> None:
+def test_a_file_appears_whole(inputs: Path, tmp_path: Path, job: str, pytestconfig: pytest.Config) -> None:
     command = commands(inputs)[job]
-    straight, output = tmp_path / "straight" / "out.parquet", tmp_path / "killed" / "out.parquet"
-    started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "yt8m", *command, "-o", str(straight)], check=True, capture_output=True)
-    lasts = time.monotonic() - started
+    straight, output = tmp_path / "straight.parquet", tmp_path / "killed" / "out.parquet"
+    assert cli.main([*command, "-o", str(straight)]) == 0
     wanted = straight.read_bytes()
-    generator = random.Random(job)
-    for _ in range(pytestconfig.getoption("--kills")):
-        running = subprocess.Popen(
-            [sys.executable, "-m", "yt8m", *command, "-o", str(output)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        deadline = time.monotonic() + lasts * generator.uniform(0.3, 1.05)
-        while time.monotonic() < deadline and running.poll() is None:
-            assert not output.exists() or output.read_bytes() == wanted
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+
+    def look() -> None:
         assert not output.exists() or output.read_bytes() == wanted
-    assert cli.main([*command, "-o", str(output)]) == 0
-    assert output.read_bytes() == wanted
-    visible = [name for name in os.listdir(output.parent) if not name.startswith(".partial-")]
-    assert visible == ["out.parquet"]
+
+    for was_killed in kill_at_random_moments(
+        [*command, "-o", str(output)], [*command, "-o", str(tmp_path / "timed.parquet")],
+        pytestconfig.getoption("--kills"), look,
+    ):  # fmt: skip
+        if not was_killed:
+            assert output.read_bytes() == wanted
+            assert [name for name in os.listdir(output.parent) if not name.startswith(".partial-")] == ["out.parquet"]
+            output.unlink()
+
+
+def test_simulated_shards_appear_whole(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    command = ["simulate", str(SAMPLE / "validate"), "--max-frames", "8", "--workers", "2", "-o"]
+    straight, output = tmp_path / "straight", tmp_path / "killed"
+    assert cli.main([*command, str(straight)]) == 0
+    wanted = {path.name: path.read_bytes() for path in straight.iterdir()}
+
+    def look() -> None:
+        for shard in output.glob("*.tfrecord"):
+            assert shard.read_bytes() == wanted[shard.name]
+
+    for was_killed in kill_at_random_moments(
+        [*command, str(output)], [*command, str(tmp_path / "timed")], pytestconfig.getoption("--kills"), look
+    ):
+        if not was_killed:
+            found = {path.name: path.read_bytes() for path in output.iterdir() if ".partial-" not in path.name}
+            assert found == wanted
+            shutil.rmtree(output)

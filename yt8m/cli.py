@@ -56,7 +56,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno is None:
+            raise
+        print(f"yt8m: error: {_problem_of(error)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _problem_of(error: OSError) -> str:
+    """What the system refused, in one line: a full disk, a folder that may not be written, a folder for a file."""
+    path = error.filename2 or error.filename
+    problem = " ".join((error.strerror or str(error)).split())
+    place = f"{path}: {problem}" if path else problem
+    return f"{place}; check the path, its permissions and the space on its disk"
 
 
 def _parse(argv: list[str]) -> tuple[Any, argparse.Namespace]:

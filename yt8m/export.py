@@ -23,11 +23,12 @@ import numpy as np
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError, RecordError
 from yt8m.loader.order import epoch_order
-from yt8m.loader.shards import Shards
+from yt8m.loader.shards import Shards, check_unchanged, record_number
 from yt8m.loader.source import open_shards
 from yt8m.progress import Progress
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records import tfrecord
+from yt8m.records.features import FeatureError
 from yt8m.records.video_index import VideoIndex
 from yt8m.storage import PARTIAL, atomic_file, read_json, write_json
 
@@ -120,6 +121,10 @@ def _jobs(sets: TrainingSet, phase: int, shards: int, seed: int, prefix: str) ->
     size = sets.phase_size(phase)
     if not 1 <= shards <= max(size, 1):
         raise InputError(f"--shards {shards}: choose 1 to {size:,}, the records of the phase")
+    if seed < 0:
+        raise InputError(f"--seed {seed}: a seed must not be negative")
+    if not prefix or os.path.basename(prefix) != prefix or prefix.startswith("."):
+        raise InputError(f"--prefix {prefix}: the shards' names start with it; give letters and digits, no folder")
     order = epoch_order(sets.repeats[phase], seed, 0, phase)
     digits = max(4, len(str(shards - 1)))
     mark = "-simulated" if sets.index.simulated else ""
@@ -245,11 +250,11 @@ def _framed_records(rows: np.ndarray, skip: bool, skipped: Skipped) -> Iterator[
             used = 0
         framed = arena[used : used + size]
         read = shards.read_into(number, offset, framed)
-        problem = _problem_of(framed[:read], int(index.lengths[row]))
+        problem = _problem_of(index, row, framed[:read].data, shards.paths[number])
         if problem is None:
             used += size
             continue
-        record = _record_number(shards, number, offset)
+        record = record_number(shards, number, offset, index.shards[number].size)
         if not skip:
             raise RecordError(shards.paths[number], record, offset, problem)
         skipped.append({"file": shards.paths[number], "record": record, "offset": offset, "problem": problem})
@@ -260,26 +265,13 @@ def _place(index: VideoIndex, row: int) -> tuple[int, int, int]:
     return int(index.shard_numbers[row]), int(index.offsets[row]), int(index.lengths[row]) + tfrecord.OVERHEAD
 
 
-def _problem_of(framed: np.ndarray, length: int) -> str | None:
+def _problem_of(index: VideoIndex, row: int, framed: memoryview, path: str) -> str | None:
     try:
-        tfrecord.read_payload(framed.data, 0, length)
-    except tfrecord.FramingError as error:
+        tfrecord.read_payload(framed, 0, int(index.lengths[row]))
+        check_unchanged(index, row, framed, path)
+    except (tfrecord.FramingError, FeatureError) as error:
         return str(error)
     return None
-
-
-def _record_number(shards: Shards, number: int, offset: int) -> int:
-    """The number of the record at `offset` of a shard, by the headers before it; -1 when one of them is damaged."""
-    header = np.empty(tfrecord.HEADER_BYTES, np.uint8)
-    position = count = 0
-    while position < offset:
-        read = shards.read_into(number, position, header)
-        try:
-            position += tfrecord.read_length(header[:read].data, 0, 1 << 62) + tfrecord.OVERHEAD
-        except tfrecord.FramingError:
-            return -1
-        count += 1
-    return count if position == offset else -1
 
 
 def _skip_list(folder: Path, name: str) -> Path:

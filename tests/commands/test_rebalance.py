@@ -43,9 +43,11 @@ def test_the_sizes_before_and_after(index_file: Path, tmp_path: Path, capsys: py
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "recipe rare-then-all: 4 videos, batch 2"
     assert lines[1].split() == ["before", "rare", "all"]
-    assert lines[3].split() == ["examples", "an", "epoch", "4", "2", "4"]
-    assert lines[5].split() == ["share", "of", "rare", "labels", "22.22%", "100.00%", "22.22%"]
-    assert lines[8].split() == ["steps", "an", "epoch", "2", "1", "2"]
+    assert lines[3].split() == ["share", "of", "the", "videos", "100.00%", "25.00%", "100.00%"]
+    assert lines[4].split() == ["examples", "an", "epoch", "4", "2", "4"]
+    assert lines[5].split() == ["times", "the", "videos", "1.000", "0.500", "1.000"]
+    assert lines[7].split() == ["share", "of", "rare", "labels", "22.22%", "100.00%", "22.22%"]
+    assert lines[10].split() == ["steps", "an", "epoch", "2", "1", "2"]
     assert lines[-1] == f"wrote {tmp_path / 't'}"
 
 
@@ -72,7 +74,10 @@ def test_the_list_of_recipes(capsys: pytest.CaptureFixture[str]) -> None:
         (["i.parquet", "--recipe", "all"], "-o is missing"),
         (["i.parquet", "--recipe", "al", "-o", "t"], "there is no recipe 'al'"),
         (["i.parquet", "--recipe", "all", "-o", "t"], "i.parquet: no such file; make one with `yt8m index`"),
-        (["i.parquet", "--recipe", "all", "-o", "t", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
+        (
+            ["i.parquet", "--recipe", "all", "-o", "t", "--seed", "x"],
+            "argument --seed: give a whole number of at least 0, not x",
+        ),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(

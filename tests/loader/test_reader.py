@@ -173,6 +173,21 @@ def test_a_shard_with_other_videos_of_the_same_size_is_noticed(shards: Path, vid
         reader.read(np.array([1]), FrameSampling("all", 1))
 
 
+def test_a_record_of_the_same_size_and_video_with_other_frames_is_noticed(shards: Path, videos: list[Frames]) -> None:
+    index = index_of(shards)
+    with RecordWriter(shards / "train0.tfrecord") as writer:
+        for video in range(3):
+            rgb, audio = (matrix.copy() for matrix in videos[video])
+            rgb[0, 0] ^= video == 1
+            writer.write(encode_record(f"vid{video}".encode(), sorted({video, 2 * video}), Frames(rgb, audio)))
+    reader = RecordReader(index, skip_bad_records=True)
+    assert reader.read(np.array([0, 2]), FrameSampling("all", 1)).rows.tolist() == [0, 2]
+    changed = r"train0\.tfrecord: the record at byte \d+, of video vid1, was changed since it was indexed; .*yt8m index"
+    with pytest.raises(InputError, match=changed):
+        reader.read(np.array([1]), FrameSampling("all", 1))
+    RecordReader(dataclasses.replace(index, checksums=None)).read(np.array([1]), FrameSampling("all", 1))
+
+
 def damage(shards: Path, index: VideoIndex, row: int, byte: int) -> None:
     path = shards / index.shards[index.shard_numbers[row]].name
     data = bytearray(path.read_bytes())
@@ -221,6 +236,7 @@ def test_a_record_without_what_its_level_needs_is_bad(tmp_path: Path) -> None:
         video_ids=np.array([b"good", b"half"]),
         offsets=np.array([0, index.lengths[0] + OVERHEAD]),
         lengths=index.lengths[0] - np.array([0, 137]),
+        checksums=None,
     )
     with pytest.raises(RecordError, match=r"record 1 at byte \d+: it has 2 rgb frames and 1 audio frames"):
         RecordReader(index).read(np.array([0, 1]), FrameSampling("all", 2))

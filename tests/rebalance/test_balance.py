@@ -38,7 +38,9 @@ def test_the_numbers_of_an_epoch(make_index: Callable[[list[list[int]]], VideoIn
     facts = Facts(make_index([[0, 978], [977], [0, 1, 2], []]))
     numbers = balance(facts, np.array([3, 0, 2, 1], np.int32), batch_size=4)
     assert numbers["videos"] == 3
+    assert numbers["share_of_videos"] == 3 / 4
     assert numbers["examples"] == 6
+    assert numbers["examples_per_video"] == 6 / 4
     assert numbers["label_occurrences"] == 12
     assert numbers["share_of_rare_labels"] == pytest.approx(3 / 12)
     assert numbers["steps_an_epoch"] == 2

@@ -3,16 +3,14 @@
 import importlib.util
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.kills import kill_at_random_moments
 from yt8m import cli
 from yt8m.errors import InputError
 from yt8m.records import download as module
@@ -140,14 +138,31 @@ def test_wrong_numbers_are_refused(mirror, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has shards 0-62"):
         download(source_of(mirror), tmp_path, first=5, last=63)
     assert (numbers("5"), numbers("0-99"), numbers("100-")) == ((5, 5), (0, 99), (100, None))
-    with pytest.raises(InputError, match="write A-B"):
-        numbers("a-b")
+    for text in ("a-b", "3-1", "-4", ""):
+        with pytest.raises(InputError, match="write A-B"):
+            numbers(text)
 
 
 def test_an_absent_plan_names_its_address(mirror, tmp_path: Path) -> None:
     source = Source(f"{mirror.address}/absent.json", f"{mirror.address}/shards/{{name}}")
     with pytest.raises(InputError, match=r"absent\.json: HTTP 404"):
         download(source, tmp_path)
+
+
+@pytest.mark.parametrize("address", ["plan.json", "ftp://mirror/plan.json", "http://"])
+def test_what_is_no_address_is_not_tried_again(tmp_path: Path, address: str) -> None:
+    with pytest.raises(InputError, match="not an address of a mirror; give one that starts with http://"):
+        download(Source(address, "http://127.0.0.1/{name}"), tmp_path)
+
+
+def test_a_mirror_that_keeps_failing_is_told_while_it_is_tried(
+    mirror, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror.faults = {NAMES[0]: ["503"] * 4}
+    download(source_of(mirror), tmp_path, last=0)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.endswith("HTTP 503; trying again in 0 s") for line in lines] == [True, True]
+    assert_complete(tmp_path, mirror, NAMES[:1])
 
 
 def command(mirror, folder: Path) -> list[str]:
@@ -165,17 +180,17 @@ def test_by_hand(mirror, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_killed_at_random_moments_it_goes_on_and_shows_no_part(
     mirror, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    generator = random.Random(3)
-    mirror.delay_seconds = 0.15
-    mirror.faults = {name: ["cut", "delay"] * 100 for name in NAMES}
-    for _ in range(pytestconfig.getoption("--kills")):
-        running = subprocess.Popen([sys.executable, "-m", "yt8m", *command(mirror, tmp_path)], stderr=subprocess.PIPE)
-        time.sleep(0.5 + generator.random())
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-        for name in os.listdir(tmp_path):
-            if not name.startswith("."):
-                assert (tmp_path / name).read_bytes() == mirror.files[name]
-    mirror.faults = {}
-    download(source_of(mirror), tmp_path)
-    assert_complete(tmp_path, mirror)
+    folder = tmp_path / "killed"
+    mirror.delay_seconds = 0.1
+    mirror.faults = {name: ["cut", "delay"] * 1000 for name in NAMES}
+
+    def look() -> None:
+        for path in folder.glob("[!.]*"):
+            assert path.read_bytes() == mirror.files[path.name]
+
+    for was_killed in kill_at_random_moments(
+        command(mirror, folder), command(mirror, tmp_path / "timed"), pytestconfig.getoption("--kills"), look
+    ):
+        if not was_killed:
+            assert_complete(folder, mirror)
+            shutil.rmtree(folder)

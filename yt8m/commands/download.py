@@ -7,6 +7,7 @@ The frame-level train partition is 1.1 TB in 3,844 shards; `--shards 0-37` is ab
 import argparse
 from typing import Any
 
+from yt8m.commands._numbers import at_least
 from yt8m.records import download as mirror
 
 EXAMPLE = "yt8m download --partition validate --level video --shards 0-9 -o data/video/validate"
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shards", default="0-", metavar="A-B", help="numbers of the shards (default: all 3,844)")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder for the shards")
     parser.add_argument("--mirror", default="us", choices=mirror.MIRRORS, help="the nearest (default: us)")
-    parser.add_argument("--workers", type=int, default=8, help="shards at a time (default: 8)")
+    parser.add_argument("--workers", type=at_least(1), default=8, help="shards at a time (default: 8)")
     parser.add_argument("--verify", action="store_true", help="also recompute the MD5 of shards already there")
     parser.add_argument("--plan-url", help="another plan than the official one")
     parser.add_argument("--shard-url", help="another place of the shards, with {name} in it")

@@ -7,6 +7,8 @@ TFRecords. Interrupted, the same command goes on where it stopped.
 import argparse
 from typing import Any
 
+from yt8m.commands._numbers import at_least
+
 EXAMPLE = "yt8m export build/training_set.parquet -o build/tripled --shards 16"
 
 
@@ -14,12 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("training_set", help="made by `yt8m rebalance`")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="a folder for this export alone")
-    parser.add_argument("--shards", type=int, required=True, metavar="N", help="how many shards to write")
+    parser.add_argument("--shards", type=at_least(1), required=True, metavar="N", help="how many shards to write")
     parser.add_argument(
-        "--phase", type=int, help="which phase of the training set, from 0 (needed when there are several)"
+        "--phase", type=at_least(0), help="which phase of the training set, from 0 (needed when there are several)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the shuffle (default: 0)")
-    parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the shuffle (default: 0)")
+    parser.add_argument("--workers", type=at_least(1), help="processes (default: one a core)")
     parser.add_argument(
         "--source", metavar="DIR", help="where the source shards lie now, if not where they were indexed"
     )

@@ -6,6 +6,7 @@ Sources are folders, globs (quoted) and files of TFRecord shards of one level, o
 import argparse
 from typing import Any
 
+from yt8m.commands._numbers import at_least
 from yt8m.records.build import build_index
 
 EXAMPLE = "yt8m index /data/yt8m/frame/train -o index.parquet"
@@ -20,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="F", help="the index to write (Parquet)")
     parser.add_argument("--source-root", metavar="DIR", help="name shards relative to DIR (default: common folder)")
     parser.add_argument("--verify", action="store_true", help="read every record whole and check its CRC32C")
-    parser.add_argument("--threads", type=int, metavar="N", help="shards read at once (default: 4, on gs:// 32)")
+    parser.add_argument(
+        "--threads", type=at_least(1), metavar="N", help="shards read at once (default: 4, on gs:// 32)"
+    )
     parser.add_argument("--skip-bad-records", action="store_true", help="list bad records instead of stopping")
 
 

@@ -7,6 +7,7 @@ of your own serves as well.
 import argparse
 from typing import Any
 
+from yt8m.commands._numbers import at_least
 from yt8m.errors import InputError
 from yt8m.rebalance.build import build_training_set
 from yt8m.rebalance.recipe import recipe_names
@@ -14,7 +15,9 @@ from yt8m.rebalance.recipe import recipe_names
 EXAMPLE = "yt8m rebalance train.parquet --recipe hard-x3 --exclude validation.parquet -o training_set.parquet"
 NUMBERS = (
     ("videos", "videos", "{:,}"),
+    ("share_of_videos", "share of the videos", "{:.2%}"),
     ("examples", "examples an epoch", "{:,}"),
+    ("examples_per_video", "times the videos", "{:.3f}"),
     ("label_occurrences", "label occurrences", "{:,}"),
     ("share_of_rare_labels", "share of rare labels", "{:.2%}"),
     ("gini", "Gini of label occurrences", "{:.4f}"),
@@ -33,9 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drop the videos whose ids occur in these indexes (validation, test)",
     )  # fmt: skip
     parser.add_argument(
-        "--batch-size", type=int, default=160, metavar="N", help="for the reported steps an epoch (%(default)s)"
+        "--batch-size", type=at_least(1), default=160, metavar="N", help="for the reported steps an epoch (%(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the recipe's random choices (%(default)s)")
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="N", help="of the recipe's random choices (%(default)s)"
+    )
     parser.add_argument("--list", action="store_true", help="show the built-in recipes and do nothing else")
 
 

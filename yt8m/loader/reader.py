@@ -14,13 +14,11 @@ from yt8m.loader.batch import PADDING, Batch
 from yt8m.loader.buffers import BufferPool
 from yt8m.loader.prefetch import Stopped
 from yt8m.loader.sampling import FrameSampling
-from yt8m.loader.shards import REMEDY, Shards, record_number
+from yt8m.loader.shards import Shards, check_unchanged, record_number
 from yt8m.loader.source import open_shards
-from yt8m.records.features import WIDTHS, FeatureError, decode_context, frame_features, video_features
+from yt8m.records.features import WIDTHS, FeatureError, frame_features, video_features
 from yt8m.records.tfrecord import OVERHEAD, FramingError, read_payload
 from yt8m.records.video_index import VideoIndex
-
-ID_BYTES = 4096
 
 
 class RecordReader:
@@ -165,7 +163,7 @@ class RecordReader:
         return count
 
     def _payload(self, row: int, shards: Shards) -> memoryview:
-        """The record of a row in this thread's memory, checked: framing, checksum, and that it is this video's.
+        """The record of a row in this thread's memory, checked: framing, checksum, and that it is the one indexed.
 
         Raises:
             FramingError: it is damaged or cut.
@@ -175,11 +173,7 @@ class RecordReader:
         memory = self._memory()[: length + OVERHEAD]
         done = shards.read_into(number, offset, memory)
         payload = read_payload(memory[:done].data, 0, length)
-        video_id = bytes(self.index.video_ids[row])
-        if video_id not in bytes(payload[:ID_BYTES]) and decode_context(payload).video_id != video_id:
-            found = decode_context(payload).video_id
-            raise InputError(f"{shards.paths[number]}: the record at byte {offset} is of video "
-                             f"{found.decode()}, of {video_id.decode()} by the index; {REMEDY}")  # fmt: skip
+        check_unchanged(self.index, row, memory[:done].data, shards.paths[number])
         return payload
 
     def _position(self, row: int) -> tuple[int, int, int]:

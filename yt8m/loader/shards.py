@@ -8,7 +8,8 @@ import numpy as np
 from yt8m import storage
 from yt8m.errors import InputError
 from yt8m.loader.files import MAX_OPEN, OpenFiles
-from yt8m.records.tfrecord import HEADER_BYTES, OVERHEAD, FramingError, read_length
+from yt8m.records.features import FeatureError, decode_context
+from yt8m.records.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD, FramingError, read_footer, read_length
 from yt8m.records.video_index import VideoIndex
 
 REMEDY = "name the folder of the shards with --source, or make the index again with `yt8m index`"
@@ -72,6 +73,36 @@ def record_number(shards: Shards, number: int, offset: int, size: int) -> int:
             break
         record += 1
     return record
+
+
+def check_unchanged(index: VideoIndex, row: int, framed: memoryview, path: str) -> None:
+    """Whether an undamaged record is the one that was indexed at a row, by the CRC32C that is stored behind it.
+
+    Args:
+        index: the index; one without checksums can tell records of other videos only.
+        row: of the index.
+        framed: the record with its header and footer.
+        path: of the shard, for the error.
+
+    Raises:
+        InputError: it is another record.
+        FeatureError: it cannot be decoded, and the index cannot tell whether it was changed.
+    """
+    place = f"{path}: the record at byte {index.offsets[row]}"
+    stored = read_footer(framed, HEADER_BYTES + int(index.lengths[row]))
+    if index.checksums is not None and index.checksums[row] == stored:
+        return
+    expected = bytes(index.video_ids[row])
+    try:
+        found = decode_context(framed[HEADER_BYTES:-FOOTER_BYTES]).video_id
+    except FeatureError:
+        if index.checksums is None:
+            raise
+        found = expected
+    if found != expected:
+        raise InputError(f"{place} is of video {found.decode()}, of {expected.decode()} by the index; {REMEDY}")
+    if index.checksums is not None:
+        raise InputError(f"{place}, of video {found.decode()}, was changed since it was indexed; {REMEDY}")
 
 
 def _check_size(path: str, size: int) -> None:

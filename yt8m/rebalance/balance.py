@@ -44,16 +44,20 @@ def balance(facts: Facts, repeats: np.ndarray, batch_size: int) -> dict[str, Any
         batch_size: examples a step.
 
     Returns:
-        `videos` (read at least once), `examples`, `label_occurrences`, `share_of_rare_labels` (of the occurrences,
-        label index > 977), `gini` and `head_tail_ratio` of the label occurrences, `steps_an_epoch`.
+        `videos` (read at least once) and `share_of_videos` (they are of the index), `examples` and
+        `examples_per_video` (of the index), `label_occurrences`, `share_of_rare_labels` (of the occurrences, label
+        index > 977), `gini` and `head_tail_ratio` of the label occurrences, `steps_an_epoch`.
     """
     counts = np.bincount(
         facts.index.labels, weights=np.repeat(repeats, facts.labels_per_video), minlength=len(facts.label_counts)
     ).astype(np.int64)
     occurrences, examples = int(counts.sum()), int(repeats.sum(dtype=np.int64))
+    videos, everything = int(np.count_nonzero(repeats)), max(len(facts), 1)
     return {
-        "videos": int(np.count_nonzero(repeats)),
+        "videos": videos,
+        "share_of_videos": videos / everything,
         "examples": examples,
+        "examples_per_video": examples / everything,
         "label_occurrences": occurrences,
         "share_of_rare_labels": float(counts[RARE_ABOVE + 1 :].sum() / occurrences) if occurrences else 0.0,
         "gini": gini(counts[facts.label_counts > 0]),

@@ -169,4 +169,5 @@ def _combine(scans: list[ShardScan], root: str) -> VideoIndex:
         source_root=root,
         level=level,
         simulated=any(SIMULATED in os.path.basename(name) for name in names),
+        checksums=np.concatenate([scan.checksums for scan in scans]),
     )  # fmt: skip

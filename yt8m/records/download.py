@@ -24,7 +24,7 @@ import requests
 import urllib3
 
 from yt8m.errors import InputError
-from yt8m.progress import Progress
+from yt8m.progress import Progress, log
 from yt8m.storage import PARTIAL
 
 MIRRORS = ("us", "eu", "asia")
@@ -36,6 +36,7 @@ CODE = string.ascii_lowercase + string.ascii_uppercase + string.digits
 CHUNK = 1 << 20
 TRIES = 8
 FIRST_PAUSE_SECONDS = 0.5
+TOLD_FROM = 2  # a first and a second failure mend themselves; further ones are told as they come
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two bytes
 SPARE_BYTES = 1 << 30  # left free on the disk
 
@@ -182,7 +183,7 @@ def _size_of(address: str) -> int:
         try:
             answer = requests.head(address, timeout=TIMEOUT_SECONDS, allow_redirects=True)
         except requests.RequestException as error:
-            raise _Transient(str(error)) from error
+            raise _problem_of(error, address) from error
         _check_status(answer, address)
         return int(answer.headers.get("Content-Length", 0))
 
@@ -271,10 +272,17 @@ def _get(address: str, start: int = 0) -> requests.Response:
     try:
         answer = requests.get(address, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
     except requests.RequestException as error:
-        raise _Transient(str(error)) from error
+        raise _problem_of(error, address) from error
     if not (start and answer.status_code == 416):
         _check_status(answer, address)
     return answer
+
+
+def _problem_of(error: requests.RequestException, address: str) -> Exception:
+    """What another try may mend, or an address that no try makes better."""
+    if isinstance(error, ValueError):  # no scheme, an unknown one, no host
+        return InputError(f"{address}: not an address of a mirror; give one that starts with http:// or https://")
+    return _Transient(str(error))
 
 
 def _check_status(answer: requests.Response, address: str) -> None:
@@ -293,7 +301,10 @@ def _with_retries(address: str, function: Callable[[], Value], pause: Callable[[
             if attempt + 1 == TRIES:
                 cause = " ".join(str(error).split())
                 raise InputError(f"{address}: failed {TRIES} times, the last time by {cause}") from error
-            pause(FIRST_PAUSE_SECONDS * 2**attempt)
+            seconds = FIRST_PAUSE_SECONDS * 2**attempt
+            if attempt >= TOLD_FROM:
+                log(f"{address}: {' '.join(str(error).split())}; trying again in {seconds:.0f} s")
+            pause(seconds)
     raise AssertionError("unreachable")
 
 
@@ -307,6 +318,7 @@ def numbers(text: str) -> tuple[int, int | None]:
     if not match:
         raise InputError(f"--shards {text}: write A-B, e.g. 0-99 (or 100- for all from 100 on)")
     first = int(match[1])
-    if match[2] is None:
-        return first, first
-    return first, int(match[3]) if match[3] else None
+    last = first if match[2] is None else int(match[3]) if match[3] else None
+    if last is not None and last < first:
+        raise InputError(f"--shards {text}: the last shard comes before the first; write A-B, e.g. 0-99")
+    return first, last

@@ -26,6 +26,7 @@ class ShardScan(NamedTuple):
         fingerprint: CRC32C over (length uint64, stored CRC uint32) of each good record, 8 hexadecimal digits.
         video_ids: bytes of each.
         offsets, lengths, num_frames: int64 [n].
+        checksums: uint32 [n], the stored CRC32C of each payload.
         labels: int32 [occurrences], counts: int64 [n], labels of each record.
         level: `frame` or `video`; None when no record is good.
         skipped: `{file, record, offset, bytes, problem}` of each stretch that was left out.
@@ -38,6 +39,7 @@ class ShardScan(NamedTuple):
     offsets: np.ndarray
     lengths: np.ndarray
     num_frames: np.ndarray
+    checksums: np.ndarray
     labels: np.ndarray
     counts: np.ndarray
     level: Level | None
@@ -88,7 +90,7 @@ class _Scan:
         self.skipped.sort(key=lambda entry: entry["offset"])
         return ShardScan(
             self.path, self.size, shard_fingerprint(columns[1], columns[2]), ids, columns[0], columns[1],
-            columns[3], np.array(labels, np.int32), columns[4], self.level, self.skipped,
+            columns[3], columns[2].astype(np.uint32), np.array(labels, np.int32), columns[4], self.level, self.skipped,
         )  # fmt: skip
 
     def _head(self, step: Step) -> Head | None:
