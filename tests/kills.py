@@ -26,6 +26,8 @@ class Runner:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
+        assert self._process.stdout
+        self._process.stdout.readline()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -85,9 +87,10 @@ def _serve() -> None:
     from yt8m.records import download
 
     download.FIRST_PAUSE_SECONDS = 0.02
-    for name in ("index", "rebalance", "export", "download", "simulate"):
-        importlib.import_module(f"yt8m.commands.{name}")
-    importlib.import_module("yt8m.export")
+    commands = [f"yt8m.commands.{name}" for name in ("index", "rebalance", "export", "download", "simulate")]
+    for name in (*commands, "yt8m.export", "pandas"):  # which pyarrow imports at its first array
+        importlib.import_module(name)
+    print("ready", flush=True)
     for line in sys.stdin:
         process = os.fork()
         if not process:
