@@ -6,7 +6,6 @@ this machine. Each command has `--help`.
 
 import argparse
 import json
-import os
 import re
 import sys
 import tempfile
@@ -29,30 +28,21 @@ from components.summarize_run import summarize_run
 from components.train import train
 from components.write_submission import write_submission
 from targets.cluster import TARGETS, Target, configure
-from targets.local import StepFailed, run_locally
-from targets.publish import report_run
+from targets.journal import StepFailed
+from targets.run_command import add_run_options
 from targets.settings import load_profile
-from targets.sources import find_partitions, simulate_sample
-from yt8m.artifacts import fingerprint
 from yt8m.candidates import check_candidates, read_candidates
 from yt8m.cli import Parser
 from yt8m.code_version import code_version
 from yt8m.errors import InputError
-from yt8m.rebalance.recipe import load_recipe
-from yt8m.storage import require_file, write_text
+from yt8m.storage import write_text
 
 ROOT = Path(__file__).resolve().parent
 SETTINGS = ROOT / "settings.yaml"
-SAMPLE = ROOT / "sample"
 CANDIDATES = [
     {"name": "netvlad", "preset": "paper-netvlad", "overrides": {}},
     {"name": "netfv", "preset": "paper-netfv", "overrides": {}},
 ]
-SMALL_CANDIDATES = [
-    {"name": "netvlad-small", "preset": "netvlad-small", "overrides": {}},
-    {"name": "netfv-small", "preset": "netfv-small", "overrides": {}},
-]
-JOBS = 2 if (os.cpu_count() or 1) >= 4 else 1
 DEFAULT_CANDIDATES = re.compile(r"#\s+candidates: list \[Default: .*\]")  # a comment whose order varies
 Configure = Callable[[dsl.PipelineTask, str], None]
 
@@ -207,37 +197,12 @@ def compile_command(args: argparse.Namespace) -> None:
         print(path)
 
 
-def run_command(args: argparse.Namespace) -> None:
-    """`run`: the whole pipeline on this machine, then its results as a table."""
-    candidates = read_candidates(args.candidates) if args.candidates else check_candidates(SMALL_CANDIDATES)
-    vocabulary = require_file(args.vocabulary, "name the dataset's vocabulary.csv").resolve()
-    files = [vocabulary.read_text("utf-8", "replace"), load_recipe(args.recipe).source]
-    if args.source:
-        sources = find_partitions(args.source)
-    else:
-        sources = simulate_sample(SAMPLE, args.output.resolve().parent / "sample-frames", args.max_frames)
-    arguments = {
-        "train_source": sources["train"],
-        "validation_source": sources["validate"],
-        "test_source": sources["test"],
-        "work_root": str(args.output.resolve() / "work"),
-        "vocabulary": str(vocabulary),
-        "candidates": candidates,
-        "recipe": args.recipe,
-        "seed": args.seed,
-        "skip_bad_records": args.skip_bad_records,
-        "code_version": fingerprint([code_version(), *files]),
-    }
-    pipeline = make_pipeline(lambda task, kind: None, candidates, "", parallelism=args.jobs)
-    print(report_run(run_locally(pipeline, arguments, args.output.resolve(), args.jobs), args.output))
-
-
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line; raises InputError."""
     parser = Parser(prog="pipeline.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="compile|run", parser_class=Parser)
     _add_compile(commands.add_parser("compile", help="write it for Kubeflow Pipelines and for Vertex AI"))
-    _add_run(commands.add_parser("run", help="run it on this machine"))
+    add_run_options(commands.add_parser("run", help="run it on this machine"), make_pipeline)
     return parser.parse_args(argv)
 
 
@@ -251,24 +216,6 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("build"), help="folder to write to (default: build)")
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Run the pipeline on this machine; a step whose inputs have not changed is not repeated."
-    parser.epilog = "example: python pipeline.py run --source ~/yt8m/frame --output build/run"
-    parser.set_defaults(run=run_command)
-    parser.add_argument("--source", help="folder that holds train, validate and test as folders, or shards named so; "
-                        "default: frame-level records made of the sample")  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, default=Path("build/run"), help="default: build/run")
-    parser.add_argument("--candidates", type=Path, help="YAML list of {name, preset, overrides}; "
-                        "default: netvlad-small and netfv-small")  # fmt: skip
-    parser.add_argument("--recipe", default="all", help="of the training set: a name, or a YAML file (default: all)")
-    parser.add_argument("--vocabulary", type=Path, default=SAMPLE / "vocabulary.csv", help="default: the sample's")
-    parser.add_argument("--max-frames", type=int, default=64, help="of a simulated video (default: 64)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--skip-bad-records", action="store_true", help="leave bad records out and count them")
-    parser.add_argument("--jobs", type=int, choices=(1, 2), default=JOBS, help="candidates at a time; each takes up to "
-                        f"1.5 GB of memory and a share of the cores (default here: {JOBS})")  # fmt: skip
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 2 for wrong input, 1 for a step that failed otherwise."""
     try:
@@ -278,10 +225,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pipeline.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except StepFailed as error:
-        print(f"pipeline.py: error: {error}\n  full log: {error.log}", file=sys.stderr)
+        folder = Path(error.log).parent
+        print(f"pipeline.py: error: {error}\n  full log: {error.log}\n"
+              f"  to continue: python pipeline.py run --resume --output {folder}", file=sys.stderr)  # fmt: skip
         return 2 if error.wrong_input else 1
     except KeyboardInterrupt:
-        print("pipeline.py: interrupted; run the same command again to continue", file=sys.stderr)
+        print("pipeline.py: interrupted; to continue, run it with --resume and the same --output", file=sys.stderr)
         return 130
     return 0
 

@@ -19,6 +19,7 @@ SLICES = {
     "validate": ("validate/validate0050.tfrecord", 48),
     "test": ("test/test0100.tfrecord", 24),
 }
+OF_A_RUN = ("run.log", "run.json")  # what each run writes anew
 CANDIDATES = """
 - name: short
   preset: logistic
@@ -55,9 +56,10 @@ def copy_checkout(folder: Path) -> None:
         shutil.copyfile(ROOT / name, folder / name)
 
 
-def run(source: Path, output: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(source / "checkout" / "pipeline.py"), "run", "--source", str(source / "frames"),
-               "--candidates", str(source / "candidates.yaml"), "--output", str(output)]  # fmt: skip
+def run(source: Path, output: Path, *how: str) -> subprocess.CompletedProcess[str]:
+    inputs = ["--source", str(source / "frames"), "--candidates", str(source / "candidates.yaml")]
+    command = [sys.executable, str(source / "checkout" / "pipeline.py"), "run", *(how or inputs),
+               "--output", str(output)]  # fmt: skip
     return subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=300)
 
 
@@ -102,11 +104,15 @@ def test_each_test_video_is_in_the_submission_once_with_20_pairs(
         assert confidences == sorted(confidences, reverse=True)
 
 
-def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line(
+def files(output: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in output.glob("*.*") if path.name not in OF_A_RUN}
+
+
+def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line_from_which_it_resumes(
     source: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:
     output, _ = finished
-    before = {path.name: path.read_bytes() for path in output.glob("*.*") if path.name != "run.log"}
+    before = files(output)
     with (source / "checkout" / "yt8m" / "selection.py").open("a") as module:
         module.write("# a comment is no change\n")
     again = run(source, output)
@@ -115,7 +121,7 @@ def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line(
     assert "train" not in "".join(
         line for line in again.stderr.splitlines() if "unchanged" not in line and "..." in line
     )
-    assert {path.name: path.read_bytes() for path in output.glob("*.*") if path.name != "run.log"} == before
+    assert files(output) == before
 
     (shard,) = (source / "frames" / "test").glob("*.tfrecord")
     whole = shard.read_bytes()
@@ -125,10 +131,16 @@ def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line(
     finally:
         shard.write_bytes(whole)
     assert broken.returncode == 2
-    error = broken.stderr.splitlines()[-2:]
+    error = broken.stderr.splitlines()[-3:]
     assert error[0].startswith("pipeline.py: error: step index-videos test failed: ")
     assert shard.name in error[0]
     assert "record 23" in error[0]
     assert error[1] == f"  full log: {output / 'run.log'}"
+    assert error[2] == f"  to continue: python pipeline.py run --resume --output {output}"
     assert "Traceback" not in broken.stderr
-    assert {path.name: path.read_bytes() for path in output.glob("*.*") if path.name != "run.log"} == before
+    assert files(output) == before
+
+    resumed = run(source, output, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "16 of 19 steps were not repeated" in resumed.stdout
+    assert files(output) == before

@@ -1,5 +1,6 @@
 """Local runs: results, one line a step, causes of failures, reuse, interruption. Each runs real subprocesses."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
-from targets.local import StepFailed, run_locally
+from targets.journal import StepFailed
+from targets.local import run_locally
+from targets.run_record import Request, read_request
 from yt8m.errors import InputError
 
 
@@ -79,7 +82,7 @@ def candidates(**kinds: str) -> list[dict[str, str]]:
 
 def run(pipeline: BaseComponent, folder: Path, text: str = "t", **kinds: str) -> Any:
     arguments = {"text": text, "candidates": candidates(**(kinds or {"a": "good", "b": "good"}))}
-    return run_locally(pipeline, arguments, folder, jobs=2)
+    return run_locally(pipeline, Request(arguments, jobs=2), folder)
 
 
 def test_outputs_lines_and_log(pipeline: BaseComponent, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -155,11 +158,24 @@ def test_kfp_s_own_handler_and_logging_are_put_back(pipeline: BaseComponent, tmp
     assert before == after
 
 
+def test_the_request_is_recorded_with_how_the_run_ended(pipeline: BaseComponent, tmp_path: Path) -> None:
+    def state() -> str:
+        return str(json.loads((tmp_path / "run.json").read_text())["state"])
+
+    with pytest.raises(StepFailed):
+        run(pipeline, tmp_path, a="defect")
+    assert state() == "failed"
+    assert read_request(tmp_path).arguments == {"text": "t", "candidates": candidates(a="defect")}
+    run(pipeline, tmp_path, a="good")
+    assert state() == "finished"
+
+
 SLOW = """
     import sys
     from pathlib import Path
     from kfp import dsl
     from targets.local import run_locally
+    from targets.run_record import Request
 
     @dsl.component(base_image="none", install_kfp_package=False)
     def sleep(number: int, folder: str) -> None:
@@ -175,7 +191,7 @@ SLOW = """
             sleep(number=number, folder=folder)
 
     try:
-        run_locally(slow, {"folder": sys.argv[1]}, Path(sys.argv[1]) / "run", jobs=2)
+        run_locally(slow, Request({"folder": sys.argv[1]}, jobs=2), Path(sys.argv[1]) / "run")
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -211,4 +227,5 @@ def test_an_interrupt_stops_the_steps_and_starts_no_other(slow_run: Any, tmp_pat
 def test_a_second_run_in_the_same_folder_is_refused(slow_run: Any, tmp_path: Path, pipeline: BaseComponent) -> None:
     with pytest.raises(InputError, match="another run is at work here"):
         run(pipeline, tmp_path / "run")
+    assert read_request(tmp_path / "run").arguments == {"folder": str(tmp_path)}
     assert run(pipeline, tmp_path / "other").executed == 4

@@ -1,0 +1,154 @@
+"""`pipeline.py run`: the whole pipeline on this machine, then its results as a table."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import dsl
+from kfp.dsl.base_component import BaseComponent
+
+from targets.docker_daemon import LocalImage, find_images
+from targets.local import run_locally
+from targets.publish import report_run
+from targets.run_record import Request, read_request
+from targets.settings import load_profile
+from targets.sources import find_partitions, simulate_sample
+from yt8m.artifacts import fingerprint
+from yt8m.candidates import check_candidates, read_candidates
+from yt8m.code_version import code_version
+from yt8m.errors import InputError
+from yt8m.progress import log
+from yt8m.rebalance.recipe import load_recipe
+from yt8m.storage import require_file
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "sample"
+SMALL_CANDIDATES = [
+    {"name": "netvlad-small", "preset": "netvlad-small", "overrides": {}},
+    {"name": "netfv-small", "preset": "netfv-small", "overrides": {}},
+]
+RUNNERS = ("subprocess", "docker")
+DEFAULTS: dict[str, Any] = {
+    "source": None,
+    "output": Path("build/run"),
+    "runner": "subprocess",
+    "profile": "dev",
+    "settings": ROOT / "settings.yaml",
+    "candidates": None,
+    "recipe": "all",
+    "vocabulary": SAMPLE / "vocabulary.csv",
+    "max_frames": 64,
+    "seed": 0,
+    "skip_bad_records": False,
+    "jobs": 2 if (os.cpu_count() or 1) >= 4 else 1,
+    "resume": False,
+}
+MakePipeline = Callable[..., BaseComponent]
+
+
+def add_run_options(parser: argparse.ArgumentParser, make_pipeline: MakePipeline) -> None:
+    """The options of `run`; a namespace holds those that were given, `DEFAULTS` the others."""
+    parser.description = "Run the pipeline on this machine; a step whose inputs have not changed is not repeated."
+    parser.epilog = "example: python pipeline.py run --source ~/yt8m/frame --output build/run"
+    parser.set_defaults(run=lambda given: print(run_command(given, make_pipeline)))
+
+    def add(*names: str, help: str, **how: Any) -> None:
+        parser.add_argument(*names, default=argparse.SUPPRESS, help=help, **how)
+
+    add("--source", help="folder that holds train, validate and test as folders, or shards named so; default: "
+        "frame-level records made of the sample")  # fmt: skip
+    add("-o", "--output", type=Path, help="default: build/run")
+    add("--resume", action="store_true", help="continue the last run of --output, with its arguments: steps that it "
+        "finished are reused, training continues at its last checkpoint")  # fmt: skip
+    add("--runner", choices=RUNNERS, help="each step a subprocess, or a container of its image (default: subprocess)")
+    add("--profile", help="with docker, whose images: a profile of the settings file (default: dev)")
+    add("--settings", type=Path, help="default: settings.yaml")
+    add(
+        "--candidates", type=Path, help="YAML list of {name, preset, overrides}; default: netvlad-small and netfv-small"
+    )
+    add("--recipe", help="of the training set: a name, or a YAML file (default: all)")
+    add("--vocabulary", type=Path, help="default: the sample's")
+    add("--max-frames", type=int, help="of a simulated video (default: 64)")
+    add("--seed", type=int, help="of everything random (default: 0)")
+    add("--skip-bad-records", action="store_true", help="leave bad records out and count them")
+    add("--jobs", type=int, choices=(1, 2), help="candidates at a time; each takes up to 1.5 GB of memory and a share "
+        f"of the cores (default here: {DEFAULTS['jobs']})")  # fmt: skip
+
+
+def run_command(given: argparse.Namespace, make_pipeline: MakePipeline) -> str:
+    """Run the pipeline, or resume its last run; the text to print at the end.
+
+    Args:
+        given: the options that were given.
+        make_pipeline: makes it, of what gives a task its image, the candidates, a code version and the parallelism.
+
+    Raises:
+        InputError: wrong options or files.
+        StepFailed: a step failed.
+    """
+    options = argparse.Namespace(**{**DEFAULTS, **vars(given)})
+    folder = options.output.resolve()
+    if options.resume:
+        _refuse_others(given)
+        request = read_request(folder)
+    else:
+        request = _new_request(options, folder)
+    found = find_images(request.images) if request.images is not None else {}
+    request.arguments["code_version"] = _version(request.arguments, found)
+    images = {kind: image.id for kind, image in found.items()}
+    pipeline = make_pipeline(_in_images(images), request.arguments["candidates"], "", parallelism=request.jobs)
+    return report_run(run_locally(pipeline, request, folder), options.output)
+
+
+def _refuse_others(given: argparse.Namespace) -> None:
+    others = [name for name in vars(given) if name in DEFAULTS and name not in ("resume", "output")]
+    if others:
+        raise InputError(f"--resume takes the arguments of the last run; leave out --{others[0].replace('_', '-')}, "
+                         "or run without --resume")  # fmt: skip
+
+
+def _new_request(options: argparse.Namespace, folder: Path) -> Request:
+    candidates = read_candidates(options.candidates) if options.candidates else check_candidates(SMALL_CANDIDATES)
+    vocabulary = require_file(options.vocabulary, "name the dataset's vocabulary.csv").resolve()
+    load_recipe(options.recipe)
+    docker = options.runner == "docker"
+    images = dict(load_profile(options.settings, options.profile).images) if docker else None
+    if options.source:
+        sources = find_partitions(options.source)
+    else:
+        sources = simulate_sample(SAMPLE, folder.parent / "sample-frames", options.max_frames)
+    arguments = {
+        "train_source": sources["train"],
+        "validation_source": sources["validate"],
+        "test_source": sources["test"],
+        "work_root": str(folder / "work"),
+        "vocabulary": str(vocabulary),
+        "candidates": candidates,
+        "recipe": os.path.abspath(options.recipe) if os.path.isfile(options.recipe) else options.recipe,
+        "seed": options.seed,
+        "skip_bad_records": options.skip_bad_records,
+    }
+    return Request(arguments, options.jobs, images)
+
+
+def _version(arguments: dict[str, Any], images: Mapping[str, LocalImage]) -> str:
+    """What decides whether cached results are still right: the code that runs, and the files that arguments name."""
+    files = [Path(arguments["vocabulary"]).read_text("utf-8", "replace"), load_recipe(arguments["recipe"]).source]
+    here = code_version()
+    for image in images.values():
+        if image.code_version not in (None, here):
+            log(f"the image {image.name} holds other code than this checkout, and its code is what runs; "
+                "`make images` builds it anew")  # fmt: skip
+    return fingerprint([[image.id for image in images.values()] or here, *files])
+
+
+def _in_images(images: Mapping[str, str]) -> Callable[[dsl.PipelineTask, str], None]:
+    """Gives a task of a kind (data, train, predict) its image; without images, nothing."""
+
+    def configure(task: dsl.PipelineTask, kind: str) -> None:
+        if images:
+            task.set_container_image(images["data" if kind == "data" else "trainer"])
+
+    return configure
