@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from golden_weights import weight
 from yt8m import models
 from yt8m.models.frame_sampling import FrameSampling
 
+MODELS = ("NetVLADModelLF", "NetFVModelLF", "NeXtVLADModel", "MixNeXtVladModel")
 BATCH_NORM = ("beta", "gamma", "moving_mean", "moving_variance")
 WILLOW_DEFAULTS: dict[str, Any] = {
     "iterations": 30,
@@ -64,6 +66,11 @@ class Case:
     inputs: dict[str, np.ndarray]
 
     @property
+    def lr(self) -> float:
+        """The learning rate of the stored step."""
+        return float(self.meta.get("lr", 1e-3))
+
+    @property
     def trainable(self) -> list[str]:
         """Names of the variables that are learned."""
         return [name for name, variable in self.variables.items() if variable.trainable]
@@ -71,8 +78,7 @@ class Case:
 
 def load(path: Path) -> Case:
     """Our model of a golden file, with the file's weights and inputs."""
-    file = np.load(path)
-    meta = json.loads(bytes(file["meta"]))
+    file, meta = _opened(path)
     name, settings, frames = _configuration(meta)
     model = models.create(name, meta["vocab"], dtype="float32", **settings)
     variables = _nextvlad_names(model) if meta["anchor"] == "nextvlad" else _willow_names(model)
@@ -84,12 +90,24 @@ def load(path: Path) -> Case:
     return case
 
 
+def _opened(path: Path) -> tuple[Any, dict[str, Any]]:
+    """A golden file's arrays and its `meta`."""
+    try:
+        file = np.load(path)
+        meta = json.loads(bytes(file["meta"]))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise SystemExit(f"parity: {path} is no golden file ({error}); name .npz files with `meta`") from None
+    if meta["model"] not in MODELS:
+        raise SystemExit(f"parity: {path} is of a {meta['model']}; we have {', '.join(MODELS)}")
+    return file, meta
+
+
 def set_weights(case: Case) -> None:
     """Give the model the file's stored weights, or those that the names determine."""
     for name, variable in case.variables.items():
         key = f"var/{name}"
         shape = case.meta["variables"][name]
-        value = case.file[key] if key in case.file else weight(name, shape, case.meta["seed"])
+        value = case.file[key] if key in case.file else weight(name, shape, case.meta.get("seed", 0))
         variable.assign(value.reshape(variable.shape))
 
 

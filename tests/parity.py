@@ -7,12 +7,14 @@ losses, norms of gradients, variables after one step. For each file our model ge
 
 eval, train: largest absolute error of the predictions; loss: largest relative error of the losses; grad: largest
 relative error of the gradients' norms, where a norm below 1e-4 of the file's largest only has to stay below 1e-3 of it;
-step: share of the elements further than 1e-4 from the variables after one clipped Adam step (`-` where none is stored).
+step: share of the elements further than 1e-4 from the variables after one clipped Adam step. A `-` stands where the
+file holds nothing to compare with.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def training_pass(case: Case) -> tuple[np.ndarray, dict[str, float], dict[str, n
 
 def optimizer(case: Case) -> keras.optimizers.Optimizer:
     """Adam as the references use it, each variable's gradient clipped to a norm of one."""
-    return keras.optimizers.Adam(case.meta["lr"], epsilon=1e-8, clipnorm=1.0)
+    return keras.optimizers.Adam(case.lr, epsilon=1e-8, clipnorm=1.0)
 
 
 def apply_gradients(case: Case, gradients: dict[str, Any]) -> None:
@@ -62,17 +64,30 @@ def apply_gradients(case: Case, gradients: dict[str, Any]) -> None:
     optimizer(case).apply(shaped, variables)
 
 
-def gradient_error(case: Case, gradients: dict[str, Any]) -> float:
+def gradient_error(case: Case, gradients: dict[str, Any]) -> float | None:
     """Largest relative error of the norms; negligible ones count only when they are not negligible here."""
-    golden = {name: float(case.file[f"gradnorm/{name}"]) for name in gradients}
+    golden = _golden_norms(case, gradients)
+    if not golden:
+        return None
     largest, worst = max(golden.values()), 0.0
-    for name, gradient in gradients.items():
-        norm = _norm(np.asarray(gradient).ravel())
+    for name in golden:
+        norm = _norm(np.asarray(gradients[name]).ravel())
         if golden[name] < 1e-4 * largest:
             worst = max(worst, 0.0 if norm < 1e-3 * largest else norm / largest)
         else:
             worst = max(worst, abs(norm / golden[name] - 1))
     return worst
+
+
+def _golden_norms(case: Case, names: Iterable[str]) -> dict[str, float]:
+    """The stored norms, or those of the stored gradients; without variables that have neither."""
+    norms = {}
+    for name in names:
+        if f"gradnorm/{name}" in case.file:
+            norms[name] = float(case.file[f"gradnorm/{name}"])
+        elif f"grad/{name}" in case.file:
+            norms[name] = _norm(case.file[f"grad/{name}"].ravel())
+    return norms
 
 
 def step_distances(case: Case) -> np.ndarray:
@@ -90,11 +105,12 @@ def measure(path: Path) -> dict[str, float | None]:
     if any(f"after1/{name}" in case.file for name in case.trainable):
         apply_gradients(case, gradients)
     distances = step_distances(case)
-    errors = [_relative(value, float(case.file[f"train/{name}"])) for name, value in values.items()]
+    stored = {name: value for name, value in values.items() if f"train/{name}" in case.file}
+    errors = [_relative(value, float(case.file[f"train/{name}"])) for name, value in stored.items()]
     return {
         "eval": float(np.abs(evaluation - case.file["eval/predictions"]).max()),
         "train": float(np.abs(predictions - case.file["train/predictions"]).max()),
-        "loss": max(errors),
+        "loss": max(errors, default=None),
         "grad": gradient_error(case, gradients),
         "step": float((distances > 1e-4).mean()) if distances.size else None,
     }

@@ -19,6 +19,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "NetFV 120/1024 free, gated": {
         **_NETFV, "coupling": None, "relu": False, "gating": True, "probability_gating": True,
     },
+    "Soft DBoF 4096/1024, gated": {"name": "dbof", "clusters": 4096, "hidden": 1024, "probability_gating": True},
     "NeXtVLAD 128/2048, 8 groups": {"name": "nextvlad"},
     "3 NeXtVLAD 112/2048, distilled": {"name": "nextvlad-mixture"},
 }  # fmt: skip

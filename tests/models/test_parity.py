@@ -1,5 +1,7 @@
 """Our models against what the reference implementations computed."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +13,30 @@ from keras import ops
 from yt8m.models.numerics import frame_mask
 
 SMALL = ["netvlad_small_gated", "netfv_small_gated_uncoupled", "nextvlad_small", "mixnextvlad_small"]
+GOLDEN = [*SMALL, "netvlad_192_1200_gated"]
 
 
-@pytest.mark.parametrize("name", [*SMALL, "netvlad_192_1200_gated"])
-def test_a_model_predicts_and_learns_as_the_reference(golden: Path, name: str) -> None:
-    errors = parity.measure(golden / f"{name}.npz")
-    assert errors["eval"] < 1e-5
-    assert errors["train"] < 1e-4
-    assert errors["loss"] < 1e-5
-    assert errors["grad"] < 1e-3
-    assert errors["step"] is not None
-    assert errors["step"] < 1e-3
+@pytest.fixture(scope="module")
+def lines(golden: Path) -> dict[str, str]:
+    """What the command prints, by file; in a process of its own, which chooses TensorFlow's kernels itself."""
+    paths = [golden / f"{name}.npz" for name in GOLDEN]
+    command = [sys.executable, parity.__file__, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    printed = done.stdout.splitlines()
+    assert [line.partition(" ")[0] for line in printed] == [str(path) for path in paths]
+    return dict(zip(GOLDEN, printed, strict=True))
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_model_predicts_and_learns_as_the_reference(lines: dict[str, str], name: str) -> None:
+    words = [word.partition("=") for word in lines[name].split()[1:]]
+    assert [word for word, _, _ in words] == ["eval", "train", "loss", "grad", "step"]
+    errors = {word: float(value) for word, _, value in words}
+    assert 0 <= errors["eval"] < 1e-5
+    assert 0 <= errors["train"] < 1e-4
+    assert 0 <= errors["loss"] < 1e-5
+    assert 0 <= errors["grad"] < 1e-3
+    assert 0 <= errors["step"] < 1e-3
 
 
 @pytest.mark.parametrize("name", SMALL[:2])
@@ -29,7 +44,7 @@ def test_one_adam_step_goes_where_the_reference_went(golden: Path, name: str) ->
     case = load(golden / f"{name}.npz")
     _, _, gradients = parity.training_pass(case)
     parity.apply_gradients(case, gradients)
-    assert parity.step_distances(case).max() <= 2.1 * case.meta["lr"]
+    assert parity.step_distances(case).max() <= 2.1 * case.lr
     _, values, _ = parity.training_pass(case)
     assert values["loss_xent"] == pytest.approx(float(case.file["train/loss_xent_after1"]), rel=1e-5)
 
@@ -41,6 +56,16 @@ def test_the_optimizer_fed_with_stored_gradients_agrees(golden: Path, name: str)
     for name in case.trainable:
         ours, theirs = np.asarray(case.variables[name]), case.file[f"after1/{name}"]
         np.testing.assert_allclose(ours.ravel(), theirs.ravel(), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_batch_norms_keep_what_the_references_kept(golden: Path, name: str) -> None:
+    case = load(golden / f"{name}.npz")
+    parity.training_pass(case)
+    kept = [name for name in case.variables if name.rpartition("/")[2].startswith("moving")]
+    assert kept
+    for name in kept:
+        np.testing.assert_allclose(case.variables[name], case.file[f"after1/{name}"], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", SMALL[:3])
@@ -65,17 +90,6 @@ def test_stored_weights_are_those_that_the_names_give(golden: Path) -> None:
     set_weights(case)
     for before, variable in zip(stored, case.variables.values(), strict=True):
         np.testing.assert_array_equal(before, variable.numpy())
-
-
-def test_the_command_prints_one_line_a_file(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = golden / "netvlad_small_gated.npz"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["parity.py", str(path)])
-        assert parity.main() == 0
-    words = capsys.readouterr().out.split()
-    assert words[0] == str(path)
-    assert [word.partition("=")[0] for word in words[1:]] == ["eval", "train", "loss", "grad", "step"]
-    assert all(float(word.partition("=")[2]) >= 0 for word in words[1:])
 
 
 def test_an_unknown_flag_is_refused(golden: Path) -> None:

@@ -1,3 +1,5 @@
+import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,18 @@ def test_each_preset_names_what_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_each_preset_says_what_it_is(name: str) -> None:
+def test_each_preset_says_what_it_is_how_large_and_how_good(name: str) -> None:
     text = (Path(models.__file__).parents[1] / "presets" / "training" / f"{name}.yaml").read_text()
-    comment = [line for line in text.splitlines() if line.startswith("#")]
-    assert len(comment) >= 2
-    assert text.startswith("# ")
+    lines = text.splitlines()
+    comment = " ".join(line.removeprefix("# ") for line in itertools.takewhile(lambda x: x.startswith("#"), lines))
+    assert re.match(r"\S.*\. ", comment)
+    assert re.search(r"GAP@20\D*0\.\d", comment)
+    millions, megabytes = re.search(r"([\d.]+)M parameters, ([\d.]+) MB", comment).groups()
+    model = load_preset(name)["model"]
+    size = measure(model.pop("name"), 3862, **model)
+    for written, value in ((millions, size.parameters / 1e6), (megabytes, size.bytes() / 1e6)):
+        digits = len(written.partition(".")[2])
+        assert written == f"{value:.{digits}f}"
 
 
 def test_the_papers_schedules_are_those_of_the_paper() -> None:

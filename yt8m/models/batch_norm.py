@@ -6,11 +6,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from yt8m.models.numerics import Shape, Tensor
+from yt8m.models.numerics import Float32Layer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class BatchNorm(keras.layers.Layer):
+class BatchNorm(Float32Layer):
     """Batch normalisation over all axes but the last, in float32 whatever the compute type.
 
     Differs from `keras.layers.BatchNormalization` in what it keeps for evaluation: with `unbiased` the variance with

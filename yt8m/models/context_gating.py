@@ -6,12 +6,12 @@ import keras
 from keras import ops
 
 from yt8m.models.batch_norm import BatchNorm
-from yt8m.models.numerics import Shape, Tensor, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, product_flops
 from yt8m.models.soft_assignment import unit_normal
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class ContextGating(keras.layers.Layer):
+class ContextGating(Float32Layer):
     """`x * sigmoid(BN(x W))`, of features or of probabilities.
 
     Call arguments:

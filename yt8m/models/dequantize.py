@@ -5,14 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from yt8m.models.numerics import Shape, Tensor
+from yt8m.models.numerics import Float32Layer, Shape, Tensor
 
 RANGE = 4.0  # features were clipped to [-2, 2] before they were stored in 256 steps
 OFFSET = RANGE / 512 - RANGE / 2
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class Dequantize(keras.layers.Layer):
+class Dequantize(Float32Layer):
     """`q * 4/255 + (4/512 - 2)` of integer features; float features pass through. Padding becomes zero.
 
     Call arguments:

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from yt8m.models.numerics import Shape, Tensor, l2_normalize
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, l2_normalize
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class FeatureScaling(keras.layers.Layer):
+class FeatureScaling(Float32Layer):
     """`scale * unit_norm(w x)`, with `w = deviation^power` over the training videos, one weight a dimension.
 
     The features are whitened, which makes noise as loud as signal; this undoes a part of it. The weights are one until

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from yt8m.models.numerics import Shape, Tensor
+from yt8m.models.numerics import Tensor
 
 KINDS = ("random", "contiguous", "even", "all")
 
@@ -69,8 +69,11 @@ class FrameSampling(keras.layers.Layer):
             return ops.cast(draws, "float32")
         return keras.random.uniform((ops.shape(num_frames)[0], count), dtype="float32", seed=self.generator)
 
-    def compute_output_shape(self, input_shape: Shape, *_: Any, **__: Any) -> tuple[Shape, Shape]:
-        return (input_shape[0], self.count, input_shape[-1]), (input_shape[0],)
+    def compute_output_spec(self, inputs: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """The symbolic frames, in the type of the inputs, and their number."""
+        batch, _, dimensions = inputs.shape
+        frames = keras.KerasTensor((batch, self.count, dimensions), dtype=inputs.dtype)
+        return frames, keras.KerasTensor((batch,), dtype="int32")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kind": self.kind, "count": self.count, "seed": self.seed}

@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops
 
 from yt8m.models.label_statistics import label_embedding, label_logits
-from yt8m.models.numerics import Shape, Tensor, penalty, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, penalty, product_flops
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class LabelEmbeddingHead(keras.layers.Layer):
+class LabelEmbeddingHead(Float32Layer):
     """`sigmoid((x U) E^T + x W + b)`, with `E` `[V, r]` a frozen factorisation of label co-occurrence.
 
     `E` is zero until `adapt` sets it: the head is then a logistic one.

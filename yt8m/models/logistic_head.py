@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops
 
 from yt8m.models.label_statistics import label_logits
-from yt8m.models.numerics import Shape, Tensor, penalty, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, penalty, product_flops
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class LogisticHead(keras.layers.Layer):
+class LogisticHead(Float32Layer):
     """`sigmoid(x W + b)`, or the logits alone.
 
     Args:

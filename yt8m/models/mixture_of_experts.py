@@ -8,11 +8,11 @@ from keras import ops
 
 from yt8m.models.context_gating import ContextGating
 from yt8m.models.label_statistics import label_logits
-from yt8m.models.numerics import Shape, Tensor, penalty, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, penalty, product_flops
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class MixtureOfExperts(keras.layers.Layer):
+class MixtureOfExperts(Float32Layer):
     """`p = sum_m softmax(gates)_m sigmoid(experts)_m` for each label, with one more gate that stands for "no".
 
     Args:

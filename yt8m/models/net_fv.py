@@ -6,12 +6,12 @@ import keras
 from keras import ops
 
 from yt8m.models.net_vlad import flatten, weighted_sum
-from yt8m.models.numerics import Shape, Tensor, l2_normalize, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, l2_normalize, product_flops
 from yt8m.models.soft_assignment import SoftAssignment, unit_normal
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class NetFV(keras.layers.Layer):
+class NetFV(Float32Layer):
     """Two vectors of a set of frames, concatenated, with `cov = w^2 + 1e-6`.
 
     First order: `(sum_t a x - (sum_t a) c) / cov`, unit norm for each cluster, then for the whole.

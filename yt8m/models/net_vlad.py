@@ -5,12 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from yt8m.models.numerics import Shape, Tensor, l2_normalize, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, l2_normalize, product_flops
 from yt8m.models.soft_assignment import SoftAssignment, unit_normal
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class NetVLAD(keras.layers.Layer):
+class NetVLAD(Float32Layer):
     """One vector of a set of frames: `v_k = sum_t a_tk x_t - (sum_t a_tk) c_k`, normalised.
 
     Each cluster's residual gets unit norm (intra-normalisation), then the whole vector does. Its component of

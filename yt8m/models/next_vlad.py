@@ -7,11 +7,11 @@ from keras import ops
 
 from yt8m.models.batch_norm import BatchNorm
 from yt8m.models.net_vlad import flatten, weighted_sum
-from yt8m.models.numerics import Shape, Tensor, l2_normalize, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, l2_normalize, product_flops
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class NeXtVLAD(keras.layers.Layer):
+class NeXtVLAD(Float32Layer):
     """One vector of a set of frames, through `expansion * D` dimensions split into groups.
 
     With `x' = x E + e` split into G groups of `F = expansion * D / G` dimensions, attention

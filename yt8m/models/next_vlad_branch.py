@@ -10,7 +10,7 @@ from yt8m.models.batch_norm import BatchNorm
 from yt8m.models.dropout import Dropout
 from yt8m.models.logistic_head import LogisticHead
 from yt8m.models.next_vlad import NeXtVLAD
-from yt8m.models.numerics import Shape, Tensor, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, product_flops
 from yt8m.models.settings import require
 from yt8m.models.squeeze_excite import SqueezeExcite
 from yt8m.models.tagger import AUDIO, RGB
@@ -49,7 +49,7 @@ class BranchSettings:
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class NeXtVLADBranch(keras.layers.Layer):
+class NeXtVLADBranch(Float32Layer):
     """NeXtVLAD of each stream -> dropout -> hidden layer with batch norm -> squeeze-excite -> logits.
 
     Args:

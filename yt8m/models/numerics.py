@@ -12,6 +12,14 @@ Tensor = Any
 Shape = tuple[int | None, ...]
 
 
+class Float32Layer(keras.layers.Layer):
+    """A layer whose first argument decides the shape of what it returns, which is float32 whatever its compute type."""
+
+    def compute_output_spec(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """The symbolic output of symbolic inputs; Keras would take the compute type for its dtype."""
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype="float32")
+
+
 def l2_normalize(x: Tensor, axis: int = -1, epsilon: float = 1e-12) -> Tensor:
     """`x / sqrt(max(sum x^2, epsilon))` along `axis`, float32; a zero vector stays zero and has a zero gradient."""
     x = ops.cast(x, "float32")

@@ -8,13 +8,13 @@ import numpy as np
 from keras import ops
 
 from yt8m.models.dequantize import RANGE
-from yt8m.models.numerics import Shape, Tensor
+from yt8m.models.numerics import Float32Layer, Shape, Tensor
 
 EIGENVALUES = Path(__file__).with_name("pca_eigenvalues.npy")
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class ReverseWhitening(keras.layers.Layer):
+class ReverseWhitening(Float32Layer):
     """`(x - 4/512) * (sqrt(eigenvalue) + 1e-4)` for each of the first 1024 dimensions.
 
     Padding too: its zeros become `-4/512 * deviation`, and count as that in the batch norms behind, as they did in the

@@ -7,11 +7,11 @@ import keras
 from keras import ops
 
 from yt8m.models.batch_norm import BatchNorm
-from yt8m.models.numerics import Shape, Tensor, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, product_flops
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class SoftAssignment(keras.layers.Layer):
+class SoftAssignment(Float32Layer):
     """`softmax(BN(x W))` over clusters, zero on padding.
 
     Args:

@@ -5,12 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from yt8m.models.numerics import Shape, Tensor, l2_normalize
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, l2_normalize
 from yt8m.models.soft_assignment import SoftAssignment
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class SoftDBoF(keras.layers.Layer):
+class SoftDBoF(Float32Layer):
     """`sum_t a_tk` with unit norm, and if wanted `max_t a_tk` with unit norm beside it.
 
     Args:

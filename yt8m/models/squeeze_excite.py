@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from yt8m.models.batch_norm import BatchNorm
-from yt8m.models.numerics import Shape, Tensor, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, product_flops
 
 
 @keras.saving.register_keras_serializable("yt8m")
-class SqueezeExcite(keras.layers.Layer):
+class SqueezeExcite(Float32Layer):
     """`x * sigmoid(relu(BN(x W1)) W2)` with W1 `[H, H / r]` and W2 `[H / r, H]`, no biases.
 
     Args:
