@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from yt8m.analysis.causes import CAUSES, explain
 from yt8m.analysis.confusions import count_confusions
 from yt8m.analysis.evaluated import read_evaluated
 from yt8m.analysis.labels import label_table
@@ -9,7 +10,7 @@ from yt8m.analysis.labels import label_table
 
 def table_of(path, *more):
     evaluated = read_evaluated(path, *more)
-    return label_table(evaluated, count_confusions(evaluated))
+    return label_table(evaluated, count_confusions(evaluated), explain(evaluated))
 
 
 def truth_of(case):
@@ -67,6 +68,15 @@ def test_confusions_are_named_with_their_strength(case, vocabulary):
 def test_training_counts_are_missing_when_unknown(case, training_index):
     assert table_of(case.path)["training_count"].isna().all()
     assert table_of(case.path, training_index([[3], [3, 4]]))["training_count"][3] == 2
+
+
+def test_the_main_cause_is_that_of_most_misses(case):
+    evaluated = read_evaluated(case.path)
+    causes = explain(evaluated).causes.tolist()
+    missed = evaluated.predictions.labels[evaluated.missed].tolist()
+    for label, cause in enumerate(table_of(case.path)["main_cause"]):
+        mine = [CAUSES[c] for c, other in zip(causes, missed, strict=True) if other == label]
+        assert cause == (max(CAUSES, key=mine.count) if mine else "")
 
 
 def assert_ratio(value, over, under):

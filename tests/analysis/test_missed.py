@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from yt8m.analysis.causes import CAUSES, explain
 from yt8m.analysis.evaluated import read_evaluated
 from yt8m.analysis.missed import missed_labels, missed_videos, most_confident_wrong, rank_counts
 
@@ -33,7 +34,8 @@ def test_nothing_missed_has_no_shares(make_case):
 
 
 def test_a_row_for_each_missed_label_by_brute_force(case, vocabulary):
-    rows = missed_labels(read_evaluated(case.path, None, vocabulary())).to_pylist()
+    evaluated = read_evaluated(case.path, None, vocabulary())
+    rows = missed_labels(evaluated, explain(evaluated)).to_pylist()
     expected = []
     for video, labels in enumerate(case.lists):
         ranking = case.ranking(video)
@@ -53,6 +55,9 @@ def test_a_row_for_each_missed_label_by_brute_force(case, vocabulary):
         verticals = ("Games", "Sports", "")
         same = verticals[row["label"] % 3] == verticals[row["instead"] % 3] != ""
         assert row["same_vertical"] == same
+        assert row["cause"] in CAUSES
+        assert (row["blamed"] is None) == (row["cause"] not in ("confused", "annotation_gap"))
+        assert row["blamed_name"] == (None if row["blamed"] is None else f"name {row['blamed']}")
 
 
 def test_a_top_20_without_a_wrong_label_has_nothing_instead(make_case):
@@ -60,7 +65,7 @@ def test_a_top_20_without_a_wrong_label_has_nothing_instead(make_case):
     case = make_case(scores, [list(range(25))])
     evaluated = read_evaluated(case.path)
     assert most_confident_wrong(evaluated, np.array([0]))[0].tolist() == [-1]
-    table = missed_labels(evaluated)
+    table = missed_labels(evaluated, explain(evaluated))
     assert table["label"].to_pylist() == [20, 21, 22, 23, 24]
     assert table["instead"].null_count == table["instead_name"].null_count == 5
     assert not any(table["same_vertical"].to_pylist())

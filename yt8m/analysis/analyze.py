@@ -9,9 +9,11 @@ import pandas as pd
 from yt8m import artifacts, storage
 from yt8m.analysis import breakdown
 from yt8m.analysis.calibration import calibration
+from yt8m.analysis.causes import Explained, explain
 from yt8m.analysis.confusions import count_confusions, strongest
 from yt8m.analysis.evaluated import Evaluated, read_evaluated
 from yt8m.analysis.examples import example_videos
+from yt8m.analysis.explanation import explanation
 from yt8m.analysis.labels import label_table
 from yt8m.analysis.material import Material
 from yt8m.analysis.missed import missed_labels, missed_videos, rank_counts
@@ -36,37 +38,43 @@ def analyze(
         predictions: a predictions file of a labelled set (see `yt8m.predictions`).
         output_dir: gets `report.html`, `errors.parquet` (a row for each missed label), `labels.csv` (a row for each
             label) and `analysis.json` (what is returned).
-        index: index of the training videos, for the training counts; without it the vocabulary's are taken.
+        index: index of the training videos, for the training counts and for which labels come together; without it the
+            vocabulary's counts are taken, and the co-occurrences of the evaluated videos.
         vocabulary: the official CSV, for names and verticals; without it labels are called by their index.
 
     Returns:
-        The findings: `metrics`, `missed`, `ranks`, `labels`, `imbalance`, `by_labels_per_video`, `by_label_index`,
-        `by_training_count`, `by_vertical`, `calibration`, `best`, `worst`, `most_missed`, `confusions`, and where they
-        come from. Ratios without a denominator are None.
+        The findings: `metrics`, `missed`, `causes`, `ranks`, `labels`, `imbalance`, `by_labels_per_video`,
+        `by_label_index`, `by_training_count`, `by_vertical`, `calibration`, `best`, `worst`, `most_missed`,
+        `confusions`, and where they come from. Ratios without a denominator are None.
 
     Raises:
         InputError: see `read_evaluated`.
     """
     evaluated = read_evaluated(predictions, index, vocabulary)
     confusions = count_confusions(evaluated)
-    labels = label_table(evaluated, confusions)
-    findings = _findings(evaluated, labels, confusions)
-    material = Material(evaluated, findings, labels, confusions, example_videos(evaluated))
+    explained = explain(evaluated)
+    labels = label_table(evaluated, confusions, explained)
+    findings = _findings(evaluated, labels, confusions, explained)
+    material = Material(evaluated, findings, labels, confusions, example_videos(evaluated, explained))
     page = render_report(material)
     metadata = {"fingerprint": findings["fingerprint"], "simulated": findings["simulated"]}
-    artifacts.write_table(storage.join(output_dir, "errors.parquet"), missed_labels(evaluated), "errors", metadata)
+    artifacts.write_table(
+        storage.join(output_dir, "errors.parquet"), missed_labels(evaluated, explained), "errors", metadata
+    )
     storage.write_text(storage.join(output_dir, "labels.csv"), labels.to_csv(index=False, float_format="%.6f"))
     storage.write_json(storage.join(output_dir, "analysis.json"), findings)
     storage.write_text(storage.join(output_dir, "report.html"), page)
     return findings
 
 
-def _findings(evaluated: Evaluated, labels: pd.DataFrame, confusions: pd.DataFrame) -> dict[str, Any]:
+def _findings(
+    evaluated: Evaluated, labels: pd.DataFrame, confusions: pd.DataFrame, explained: Explained
+) -> dict[str, Any]:
     metadata = evaluated.predictions.metadata
     sources = {
         "predictions": metadata.get("fingerprint"),
         "index": metadata.get("index"),
-        "training_index": evaluated.training_fingerprint,
+        "training_index": evaluated.training.fingerprint if evaluated.training else None,
         "vocabulary": evaluated.vocabulary_fingerprint,
     }
     return {
@@ -76,6 +84,7 @@ def _findings(evaluated: Evaluated, labels: pd.DataFrame, confusions: pd.DataFra
         "simulated": bool(metadata.get("simulated", False)),
         "metrics": evaluated.metrics,
         "missed": missed_videos(evaluated),
+        "causes": explanation(evaluated, explained),
         "ranks": rank_counts(evaluated),
         "labels": _label_counts(evaluated, labels),
         "imbalance": _imbalance(evaluated),

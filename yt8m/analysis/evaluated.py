@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.artifacts import read_table
+from yt8m.analysis.companions import Companions
+from yt8m.artifacts import lists_from_arrow, read_table
 from yt8m.errors import InputError
 from yt8m.evaluation import TOP, measured
 from yt8m.metrics import hits_in_top
@@ -38,6 +39,15 @@ class LabelFacts:
 
 
 @dataclass(frozen=True)
+class Training:
+    """The labels of the videos that the model was trained on: of video i `labels[bounds[i]:bounds[i + 1]]`."""
+
+    labels: np.ndarray
+    bounds: np.ndarray
+    fingerprint: str | None
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """Labelled predictions over n videos and V classes; of each video the top K = min(20, V) count.
 
@@ -46,7 +56,7 @@ class Evaluated:
         labels: facts about the labels.
         metrics: gap, map, hit_at_1, perr, videos, positives.
         average_precisions: float64 [V]; NaN for a label that no video has.
-        training_fingerprint: of the training index, or None.
+        training: the training videos, or None.
         vocabulary_fingerprint: of the vocabulary, or None.
     """
 
@@ -54,7 +64,7 @@ class Evaluated:
     labels: LabelFacts
     metrics: dict[str, Any]
     average_precisions: np.ndarray
-    training_fingerprint: str | None = None
+    training: Training | None = None
     vocabulary_fingerprint: str | None = None
 
     @property
@@ -102,6 +112,18 @@ class Evaluated:
         """int64 [V]: videos that carry each label."""
         return np.bincount(self.predictions.labels, minlength=self.num_classes)
 
+    @cached_property
+    def companions(self) -> Companions:
+        """The labels' co-occurrences in the training videos; when these are unknown, in the evaluated ones."""
+        source = self.training or self.predictions
+        return Companions(source.labels, source.bounds, self.num_classes)
+
+    @cached_property
+    def vertical_numbers(self) -> np.ndarray:
+        """Integers [V]: labels of the same vertical have the same; -1 where it is unknown."""
+        names, numbers = np.unique(self.labels.verticals, return_inverse=True)
+        return np.where(names[numbers] == "", -1, numbers)
+
     @property
     def frequencies(self) -> np.ndarray:
         """int64 [V]: training videos with each label; when unknown, the evaluated videos with it."""
@@ -132,26 +154,27 @@ def read_evaluated(
             "analyze predictions of a labelled set, such as the validation set"
         )
     num_classes = int(table.metadata["num_classes"])
-    counts, training_fingerprint = _training_counts(index, num_classes)
+    training = _read_training(index, num_classes)
+    counts = None if training is None else np.bincount(training.labels, minlength=num_classes)
     words = _vocabulary(vocabulary, num_classes)
     metrics = measured(table, predictions)
     return Evaluated(
         table, _label_facts(num_classes, words, counts), metrics.result(), metrics.average_precisions(),
-        training_fingerprint, words.fingerprint() if words else None,
+        training, words.fingerprint() if words else None,
     )  # fmt: skip
 
 
-def _training_counts(path: str | os.PathLike[str] | None, classes: int) -> tuple[np.ndarray | None, str | None]:
+def _read_training(path: str | os.PathLike[str] | None, classes: int) -> Training | None:
     if path is None:
-        return None, None
+        return None
     table, metadata = read_table(path, "video_index")
-    counts = np.bincount(table["labels"].combine_chunks().flatten().to_numpy(zero_copy_only=False), minlength=classes)
-    if len(counts) > classes:
+    labels, bounds = lists_from_arrow(table["labels"])
+    if labels.max(initial=0) >= classes:
         raise InputError(
-            f"{path}: label {len(counts) - 1} lies outside the {classes} classes of the predictions; "
+            f"{path}: label {labels.max()} lies outside the {classes} classes of the predictions; "
             "give the index of the videos that the model was trained on"
         )
-    return counts, metadata.get("fingerprint")
+    return Training(labels, bounds, metadata.get("fingerprint"))
 
 
 def _vocabulary(path: str | os.PathLike[str] | None, classes: int) -> Vocabulary | None:

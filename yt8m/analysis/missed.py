@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from yt8m import evaluation
+from yt8m.analysis.causes import CAUSES, Explained
 from yt8m.analysis.evaluated import Evaluated
 from yt8m.evaluation import MANY
 
@@ -61,13 +62,14 @@ def most_confident_wrong(evaluated: Evaluated, rows: np.ndarray) -> tuple[np.nda
     return labels, np.where(some, evaluated.top_confidences[rows, places], np.float32(0))
 
 
-def missed_labels(evaluated: Evaluated) -> pa.Table:
+def missed_labels(evaluated: Evaluated, explained: Explained) -> pa.Table:
     """A row for each missed label, in the order of the predictions: the content of `errors.parquet`.
 
     Columns: `video_id`; `label`, `name`, `vertical`; `rank` among all classes and `confidence`; `needed` (confidence
     of the video's last place that counts); `instead`, `instead_name`, `instead_confidence` (the video's most
     confident wrong label; null when all of the top 20 are true); `same_vertical`; `labels_in_video`,
-    `missed_in_video`.
+    `missed_in_video`; `cause` (see `yt8m.analysis.causes`), and `blamed`, `blamed_name`: the wrong label that a
+    confusion or an annotation gap is about, null for the other causes.
     """
     predictions, rows = evaluated.predictions, evaluated.missed_rows
     labels = predictions.labels[evaluated.missed]
@@ -88,6 +90,9 @@ def missed_labels(evaluated: Evaluated) -> pa.Table:
         "same_vertical": (verticals[labels] == verticals[instead]) & (verticals[labels] != "") & ~none,
         "labels_in_video": predictions.labels_per_video[rows].astype(np.int32),
         "missed_in_video": evaluated.missed_per_video[rows].astype(np.int32),
+        "cause": _texts(explained.causes, list(CAUSES)),
+        "blamed": pa.array(explained.blamed, mask=explained.blamed < 0),
+        "blamed_name": _texts(explained.blamed, evaluated.labels.names, explained.blamed < 0),
     })  # fmt: skip
 
 

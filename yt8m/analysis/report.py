@@ -4,6 +4,7 @@ from typing import Any
 
 from yt8m.analysis.figures import (
     calibration_plot,
+    causes_plot,
     count_groups_plot,
     imbalance_plot,
     index_groups_plot,
@@ -11,16 +12,19 @@ from yt8m.analysis.figures import (
     missed_plot,
     quality_plot,
     rank_plot,
+    stakes_plot,
     verticals_plot,
 )
 from yt8m.analysis.material import Material
-from yt8m.analysis.summary import summarize
+from yt8m.analysis.summary import summarize, tripling_answer
 from yt8m.analysis.tables import (
+    cause_table,
     confusion_table,
     group_table,
     label_ranking,
     missed_table,
     most_missed_table,
+    tripling_table,
     vertical_table,
 )
 from yt8m.report.page import Section, Tile, count, decimal, fragment, page, share
@@ -31,7 +35,9 @@ PACKAGE = "yt8m.analysis"
 def render_report(material: Material) -> str:
     """The report as one HTML page."""
     findings = material.findings
-    makers = (_missed, _imbalance, _quality, _groups, _by_name, _instead, _calibration, _examples)
+    makers = [_missed, _imbalance, _quality, _groups, _by_name, _instead, _calibration, _examples]
+    if findings["missed"]["labels"]:
+        makers[1:1] = [_causes, _tripling]
     return page(
         "Error analysis",
         [make(material) for make in makers],
@@ -79,6 +85,21 @@ def _missed(material: Material) -> Section:
         "This is the analysis of the paper, beside the paper's own figures for its validation set.",
         [missed_plot(material), missed_table(material), rank_plot(material)],
     )
+
+
+def _causes(material: Material) -> Section:
+    source = material.findings["causes"]["co_occurrences"]
+    return Section(
+        "Why labels are missed",
+        "Each missed label has exactly one cause, found by fixed rules from its rank, its training videos and what was "
+        f"said instead; which labels usually come together was counted in {source}.",
+        [stakes_plot(material), causes_plot(material), cause_table(material)],
+    )
+
+
+def _tripling(material: Material) -> Section:
+    causes = material.findings["causes"]
+    return Section("Would it help to repeat the hard videos?", tripling_answer(causes), [tripling_table(material)])
 
 
 def _imbalance(material: Material) -> Section:

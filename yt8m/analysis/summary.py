@@ -14,6 +14,9 @@ def summarize(findings: dict[str, Any]) -> list[str]:
     sentences = [
         _score(findings["metrics"]),
         _missed(findings["missed"]),
+        _causes(findings["causes"]),
+        _first_step(findings["causes"], findings["metrics"]),
+        _tripling_in_short(findings["causes"]["tripling"]),
         _frequency(findings),
         _most_missed(findings["most_missed"]),
         _weakest(findings["worst"], findings["least_positives"]),
@@ -41,6 +44,63 @@ def _missed(missed: dict[str, Any]) -> str:
         f"{share(ours['one_label_share'])} have exactly one label and {share(ours['four_or_more_share'])} have four or "
         f"more (paper: {share(paper['one_label_share'])} and {share(paper['four_or_more_share'])})."
     )
+
+
+def _causes(causes: dict[str, Any]) -> str:
+    rows = sorted((row for row in causes["rows"] if row["labels"]), key=lambda row: -row["labels"])
+    if not rows:
+        return ""
+    parts = [f"{_lower(row['name'])} {share(row['share'])}" for row in rows]
+    return f"Why labels are missed: {', '.join(parts)}."
+
+
+def _first_step(causes: dict[str, Any], metrics: dict[str, Any]) -> str:
+    row = next((row for row in causes["rows"] if row["cause"] == causes["first"]), None)
+    if row is None:
+        return ""
+    return (
+        f"First thing to do: {row['remedy']} ({row['how']}). {row['name']}: {share(row['share'])} of the missed "
+        f"labels; without this cause GAP@20 would be {decimal(row['gap_if_cured'])} "
+        f"instead of {decimal(metrics['gap'])}."
+    )
+
+
+def _tripling_in_short(tripling: dict[str, Any]) -> str:
+    """What the figures say about the paper's experiment; empty without a training index or missed labels."""
+    weights = [row["weight"] for row in tripling["causes"] if row["weight"] is not None]
+    if not weights:
+        return ""
+    training = tripling["training"]
+    helped = [row for row in tripling["causes"] if row["verdict"] == "perhaps"]
+    verdict = "might help" if helped else "would hardly help"
+    return (
+        f"To triple the hard videos (one label, or four and more), as the paper did, {verdict}: they already carry "
+        f"{share(training['label_share'])} of all label occurrences in training, so that the labels missed here would, "
+        f"by cause, weigh {min(weights):.2f} to {max(weights):.2f} times what they weigh now."
+    )
+
+
+def tripling_answer(causes: dict[str, Any]) -> str:
+    """The paper's open question, answered as far as the figures carry it."""
+    tripling = causes["tripling"]
+    where = (
+        "The paper showed each hard video (exactly one label, or four and more) three times in training and gained "
+        f"0.0001. Here {share(tripling['missed_share'])} of the missed labels lie in hard videos, beside "
+        f"{share(tripling['label_share'])} of all true labels. "
+    )
+    training = tripling["training"]
+    if training is None:
+        return where + "With the index of the training videos (--index) this page says what each cause would gain."
+    return where + (
+        f"Of the training videos {share(training['video_share'])} are hard and carry {share(training['label_share'])} "
+        f"of the label occurrences. To triple them multiplies all occurrences by {training['growth']:.2f}, so no "
+        f"label's share of them can grow more than {training['largest_weight']:.2f} times. Repetition adds no video "
+        "that was not there; it cannot bring signal into a video, nor mend an annotation."
+    )
+
+
+def _lower(name: str) -> str:
+    return name[0].lower() + name[1:]
 
 
 def _frequency(findings: dict[str, Any]) -> str:

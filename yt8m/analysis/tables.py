@@ -5,7 +5,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from yt8m.analysis.causes import CAUSES
 from yt8m.analysis.confusions import strongest
+from yt8m.analysis.explanation import WORDS
 from yt8m.analysis.material import Material
 from yt8m.report.page import Column, count, decimal, share, table
 
@@ -36,6 +38,50 @@ def missed_table(material: Material) -> Markup:
     return table(columns, rows, caption="Counts of videos; the last two rows are shares of the second.")
 
 
+VERDICTS = {"no": "no", "hardly": "hardly", "perhaps": "perhaps", None: "–"}
+
+
+def cause_table(material: Material) -> Markup:
+    """What each cause means, how much of it there is, and what would help."""
+    rows = [
+        [
+            row["name"], _sentence(row["meaning"]), count(row["labels"]), share(row["share"]),
+            decimal(row["at_stake"], 4), f"{_sentence(row['remedy'])}: {row['how']}.",
+        ]
+        for row in material.findings["causes"]["rows"]
+    ]  # fmt: skip
+    columns = [
+        Column("Cause"), Column("Rule", wide=True), Column("Missed labels", True), Column("Share", True),
+        Column("GAP at stake", True, "How much higher GAP@20 would be if the cause were cured"),
+        Column("What would help", wide=True),
+    ]  # fmt: skip
+    return table(
+        columns, rows, caption="The rules are tried from top to bottom, and the first that fits gives the cause"
+    )
+
+
+def tripling_table(material: Material) -> Markup:
+    """What tripling the hard videos would do to the labels of each cause."""
+    rows = [
+        [
+            WORDS[CAUSES.index(row["cause"])].name,
+            share(row["missed_share"]),
+            _times(row["weight"]),
+            VERDICTS[row["verdict"]],
+        ]
+        for row in material.findings["causes"]["tripling"]["causes"]
+    ]
+    columns = [
+        Column("Cause"),
+        Column("In hard videos", True, "Of the labels missed by this cause, the share that lies in hard videos"),
+        Column("Weight of these labels", True, "How much their share of all that is trained on would grow, on average"),
+        Column("Would it help?"),
+    ]
+    return table(
+        columns, rows, caption="The labels missed by each cause, if hard videos were seen three times in training"
+    )
+
+
 def label_ranking(material: Material, key: str, caption: str) -> Markup:
     """The best or the worst labels."""
     rows = [
@@ -60,6 +106,7 @@ def most_missed_table(material: Material) -> Markup:
         [
             row["name"], row["vertical"], _count(row["training_count"]), count(row["positives"]), count(row["missed"]),
             share(row["missed"] / row["positives"]), count(row["mean_rank_when_missed"]),
+            WORDS[CAUSES.index(row["main_cause"])].name,
             instead.get(row["label"], "–"),
         ]
         for row in material.findings["most_missed"]
@@ -67,7 +114,7 @@ def most_missed_table(material: Material) -> Markup:
     columns = [
         NAME, VERTICAL, TRAINING, POSITIVES, Column("Missed", True), Column("Share", True),
         Column("Mean rank", True, "Mean rank among all classes in the videos that miss it"),
-        Column("Said instead", wide=True),
+        Column("Main cause"), Column("Said instead", wide=True),
     ]  # fmt: skip
     return table(columns, rows)
 
@@ -133,3 +180,11 @@ def _compared(name: str, ours: dict[str, Any], paper: dict[str, Any], key: str, 
 
 def _count(value: int | None) -> str:
     return "–" if value is None else count(value)
+
+
+def _times(value: float | None) -> str:
+    return "–" if value is None else f"× {value:.2f}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,38 @@
+"""Planted faults come back: the shares of the causes, on real label lists."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tests.analysis.planted import VOCABULARY, Planter
+from yt8m.analysis.analyze import analyze
+from yt8m.analysis.causes import CAUSES
+from yt8m.artifacts import read_table
+from yt8m.predictions import write_predictions
+
+SHARES = {
+    "as in practice": (0.15, 0.40, 0.08, 0.15, 0.12, 0.10),
+    "mostly doubtful annotations": (0.10, 0.05, 0.05, 0.60, 0.10, 0.10),
+    "nothing that a rule explains": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+}
+
+
+@pytest.fixture(scope="module")
+def planter():
+    return Planter()
+
+
+@pytest.mark.parametrize("shares", SHARES.values(), ids=SHARES)
+def test_planted_faults_come_back_with_their_shares(shares, planter, tmp_path, training_index):
+    predictions, planted = planter.draw(0.6, dict(zip(CAUSES, shares, strict=True)))
+    write_predictions(tmp_path / "predictions.parquet", predictions)
+    index = training_index(planter.training)
+    findings = analyze(tmp_path / "predictions.parquet", tmp_path / "out", index=index, vocabulary=VOCABULARY)
+    expected, found = Counter(planted), {row["cause"]: row["share"] for row in findings["causes"]["rows"]}
+    print({cause: (expected[cause] / len(planted), found[cause]) for cause in CAUSES}, len(planted))
+    assert findings["missed"]["labels"] == len(planted) > 1000
+    for cause in CAUSES:
+        assert found[cause] == pytest.approx(expected[cause] / len(planted), abs=0.02)
+    causes = read_table(tmp_path / "out" / "errors.parquet", "errors")[0]["cause"].to_pylist()
+    assert np.mean([one == other for one, other in zip(causes, planted, strict=True)]) > 0.95
