@@ -15,8 +15,8 @@ TRUE, MISSED, WRONG = 0, 1, 2
 def cause_of(make_case, training_index, vocabulary):
     """The cause of one missed label of a video, and the label that is blamed.
 
-    The video has the labels TRUE (found, 0.9) and MISSED; `scores` of other labels stand beside them. Every third label from 0 on
-    is of Games, every third from 1 on of Sports, the rest has no vertical.
+    The video has the labels TRUE (found, 0.9) and MISSED; `scores` of other labels stand beside them. Every third label
+    from 0 on is of Games, every third from 1 on of Sports, the rest has no vertical.
     """
 
     def make(scores, missed=MISSED, rank=80, training=(), true=TRUE, found=0.9):

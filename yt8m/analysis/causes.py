@@ -11,8 +11,8 @@ to being found to what is least understood:
 3. `no_signal`: no label of the video has a confidence of 20 %: the model sees nothing in it.
 4. `annotation_gap`: a wrong label has a confidence of at least 50 %, and at least half of the videos with it also have
    a label that is true here, other than the missed one. Probably it is true as well and the annotation lacks it, which
-   makes the whole annotation of the video doubtful. A rival of the missed label is not such a label: one of the same vertical that is
-   not its companion.
+   makes the whole annotation of the video doubtful. A rival of the missed label is not such a label: one of the same
+   vertical that is not its companion.
 5. `confused`: a wrong label has a confidence of at least 20 % and is related to the missed one, in whose place it
    stands: both have the same vertical, or they are companions.
 6. `other`: none of these.
