@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "exact GAP, MAP, Hit@1 and PERR of predictions",
     "analyze": "explain the errors of predictions in a report",
     "submission": "write predictions in the challenge's format",
+    "promote": "make a model the champion, or say why not",
     "models": "the architectures, their sizes and costs",
     "simulate": "frame-level records of real video-level records",
 }

@@ -5,6 +5,10 @@ class InputError(Exception):
     """Wrong input. The message is one line: what is wrong, where, and the remedy. Exit code 2."""
 
 
+class WriteConflict(InputError):
+    """Somebody else wrote a file or an object first: it is there, or is not the expected one any more."""
+
+
 class RecordError(InputError):
     """A bad record of a shard, named by file, record number (from 0) and byte offset."""
 

@@ -29,8 +29,8 @@ def specification(name: str) -> Any:
 
 def test_there_is_a_component_for_each_step_of_this_stage() -> None:
     assert NAMES == [
-        "analyze_errors", "evaluate", "fingerprint_source", "index_videos", "predict", "rebalance", "select_model",
-        "statistics", "summarize_run", "train", "write_submission",
+        "analyze_errors", "evaluate", "fingerprint_source", "index_videos", "predict", "promote_model", "rebalance",
+        "select_model", "statistics", "summarize_run", "train", "write_submission",
     ]  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def test_every_input_and_output_is_typed_and_described(name: str) -> None:
         ("analyze_errors", "report", "system.HTML"),
         ("statistics", "page", "system.HTML"),
         ("write_submission", "submission", "system.Dataset"),
+        ("promote_model", "card", "system.HTML"),
     ],
 )
 def test_a_user_interface_can_tell_what_an_artifact_is(name: str, artifact: str, title: str) -> None:

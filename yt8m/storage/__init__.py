@@ -16,12 +16,14 @@ from types import ModuleType
 from typing import Any
 
 from yt8m.errors import InputError
-from yt8m.storage.local import PARTIAL, FileInfo, atomic_directory, list_local, require_file
+from yt8m.storage.local import PARTIAL, FileInfo, atomic_directory, create_file, list_local, require_file
 from yt8m.storage.local import atomic_file as atomic_local_file
+from yt8m.storage.trees import copy_file, file_crc32c, list_tree
 
 __all__ = [
-    "PARTIAL", "FileInfo", "atomic_directory", "atomic_file", "delete", "exists", "is_remote", "join", "list_files",
-    "local_copy", "read_bytes", "read_json", "read_range", "require_file", "stage", "write_json", "write_text",
+    "PARTIAL", "FileInfo", "atomic_directory", "atomic_file", "copy_file", "create_json", "delete", "exists",
+    "file_crc32c", "is_remote", "join", "list_files", "list_tree", "local_copy", "read_bytes", "read_json",
+    "read_range", "require_file", "stage", "write_json", "write_text",
 ]  # fmt: skip
 
 SHARD_PATTERN = "*.tfrecord"
@@ -154,7 +156,27 @@ def write_text(path: StrPath, text: str) -> None:
 
 def write_json(path: StrPath, value: Any) -> None:
     """Write JSON with stable formatting; NaN and infinities are refused, they are not JSON."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, _json_text(value))
+
+
+def create_json(path: StrPath, value: Any) -> None:
+    """Create a JSON file or object that must not be there; of several that try at once exactly one succeeds.
+
+    Raises:
+        WriteConflict: it is there already.
+    """
+    data = _json_text(value).encode()
+    if not is_remote(path):
+        create_file(path, data)
+        return
+    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
+        local = Path(scratch) / "value.json"
+        local.write_bytes(data)
+        _cloud().upload(local, path, expected_generation=0)
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def read_json(path: StrPath, remedy: str = "check the path") -> Any:

@@ -19,15 +19,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import google.cloud.storage as storage
 import google_crc32c
 from google.api_core import exceptions, retry
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
-from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import _RETRYABLE_TYPES
 from requests.adapters import HTTPAdapter
 
-from yt8m.errors import InputError
+from yt8m.errors import InputError, WriteConflict
 
 SCHEME = "gs://"
 TOKEN = "yt8m-upload"
@@ -36,10 +36,6 @@ GIVE_UP_SECONDS = 300.0
 CONNECTIONS = 64  # kept open for the threads of this process
 
 Value = TypeVar("Value")
-
-
-class WriteConflict(InputError):
-    """Somebody else wrote the object first: its generation is not the expected one."""
 
 
 class ShortRead(ConnectionError):
@@ -154,6 +150,17 @@ def list_objects(address: str) -> list[storage.Blob]:
 def _matches(name: str, pattern: str) -> bool:
     parts, patterns = name.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
+
+
+def list_below(address: str) -> list[storage.Blob]:
+    """The objects below a folder address at any depth, in name order, all pages; none is fine, no bucket is not."""
+    bucket, name = split(address)
+    prefix = name.rstrip("/") + "/" if name else ""
+
+    def pages() -> list[storage.Blob]:
+        return list(client(os.getpid()).list_blobs(bucket, prefix=prefix, timeout=TIMEOUT_SECONDS, retry=None))
+
+    return sorted(call(address, pages), key=lambda blob: str(blob.name))
 
 
 def describe(address: str) -> storage.Blob | None:

@@ -5,6 +5,7 @@ renamed. A reader sees the old file or the new one, never a part. A leftover of 
 `.partial-` and is never listed.
 """
 
+import errno
 import glob
 import os
 import shutil
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from yt8m.errors import InputError
+from yt8m.errors import InputError, WriteConflict
 
 PARTIAL = ".partial-"
 
@@ -68,6 +69,35 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def create_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Create a file that must not be there, whole or not at all; of several that try at once exactly one succeeds.
+
+    The file is written beside its name and then linked to it: unlike a rename, that fails where the name is taken.
+
+    Raises:
+        WriteConflict: there is a file of that name.
+        InputError: the file system has no hard links.
+    """
+    path = Path(path)
+    temporary = _temporary_beside(path)
+    try:
+        temporary.write_bytes(data)
+        _sync(temporary)
+        os.link(temporary, path)
+        _sync(path.parent)
+    except FileExistsError as error:
+        raise WriteConflict(f"{path}: somebody else created this file; read it, then decide") from error
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        raise InputError(
+            f"{path}: this file system has no hard links, without which two writers cannot be told apart; use a local "
+            "disk, a network file system that has them, or a gs:// address"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

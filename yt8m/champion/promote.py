@@ -1,0 +1,186 @@
+"""A challenger takes the champion's place, or is told why not."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from yt8m.champion.card import Card, render_card
+from yt8m.champion.contest import Contest, hold_contest
+from yt8m.champion.files import keep_model
+from yt8m.champion.registry import CARDS, REFUSALS, Change, Registry
+from yt8m.champion.verdict import Thresholds
+from yt8m.champion.vertex import VertexTarget, check_publishable, publish
+from yt8m.located_model import LocatedModel, locate_model
+from yt8m.rebalance.training_set import read_training_set
+from yt8m.storage import exists, list_tree, read_bytes, write_json, write_text
+from yt8m.vocabulary import read_vocabulary
+
+StrPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a model is promoted.
+
+    Attributes:
+        thresholds: what it must reach.
+        again: whether a model that was rolled back may win again.
+        vertex: where the champion is published, too.
+    """
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    again: bool = False
+    vertex: VertexTarget | None = None
+
+
+def promote(
+    model: StrPath,
+    registry: StrPath,
+    challenger: StrPath,
+    champion: StrPath | None = None,
+    *,
+    terms: Terms | None = None,
+    vocabulary: StrPath | None = None,
+    training_set: StrPath | None = None,
+    card: StrPath | None = None,
+) -> dict[str, Any]:
+    """Make a model the champion of a registry, if it earns it.
+
+    Args:
+        model: the challenger's folder, gs:// address or manifest.
+        registry: folder or gs:// address; the first promotion makes it.
+        challenger: its predictions of the validation videos, or of their promotion half.
+        champion: predictions of the same videos by the champion; needed once there is one.
+        terms: floor, gain, and where else to publish.
+        vocabulary: names of labels, for the model card.
+        training_set: what the model was trained on, for the model card.
+        card: where a copy of the model card goes.
+
+    Returns:
+        `promoted`, `reason`, `registry`, `model` and `champion` (`{name, fingerprint, number}` of the one that is in
+        force now), `decision` (scores on the promotion half, gain, thresholds; None when none was needed), `card` (in
+        the registry, of the champion), and `vertex` (None, or `{model, version, uploaded}`).
+
+    Raises:
+        WriteConflict: another promotion came first; nothing was changed.
+        InputError: a wrong file or threshold, or predictions of other models or videos.
+    """
+    terms, located, records = terms or Terms(), locate_model(model), Registry(registry)
+    settled = settle(located, records, terms, card)
+    if settled is not None:
+        return settled
+    contest = hold_contest(located, records.champion(), challenger, champion, terms.thresholds)
+    page = _card(contest, vocabulary, training_set)
+    if contest.verdict.wins:
+        _enthrone(records, contest, page)
+    else:
+        _refuse(records, contest)
+    if card is not None:
+        write_text(card, page)
+    outcome = _outcome(records, located, contest.verdict.wins, contest.verdict.reason, terms)
+    return {**outcome, "decision": contest.as_json()}
+
+
+def settle(
+    located: LocatedModel, records: Registry, terms: Terms, card: StrPath | None = None
+) -> dict[str, Any] | None:
+    """The result where it takes no predictions: the model is the champion, or was rolled back; None otherwise.
+
+    Args:
+        located: the challenger.
+        records: the registry.
+        terms: of the promotion.
+        card: where a copy of the champion's model card goes.
+
+    Raises:
+        InputError: the terms ask to publish what cannot be published.
+    """
+    check_publishable(records.root, list(list_tree(located.uri)) if terms.vertex else None, terms.vertex)
+    current = records.champion()
+    if current is None:
+        return None
+    if current.fingerprint == located.fingerprint:
+        reason = f"it is the champion already, since change {current.number} ({current.time})"
+    else:
+        taken_back = records.taken_back(located.fingerprint)
+        if taken_back is None or terms.again:
+            return None
+        reason = (
+            f"it was taken back by change {taken_back.number} ({taken_back.time}; {taken_back.reason}); promote it "
+            "with --again if that no longer holds"
+        )
+    if card is not None:
+        _copy_card(records, current, card)
+    return {**_outcome(records, located, False, reason, terms), "decision": None}
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _enthrone(records: Registry, contest: Contest, page: str) -> None:
+    """Model and card first, then the change that names them."""
+    kept, card = keep_model(contest.model, records.root), f"{CARDS}/{contest.identity}.html"
+    write_text(records.path(*card.split("/")), page)
+    number = contest.champion.number if contest.champion else 0
+    records.add(
+        Change(
+            number=number + 1,
+            kind="promotion",
+            time=now(),
+            name=str(contest.model.manifest.get("name", "")),
+            fingerprint=contest.model.fingerprint,
+            model=kept,
+            reason=contest.verdict.reason,
+            behind=number or None,
+            card=card,
+            decision=contest.as_json(),
+        )
+    )
+
+
+def _refuse(records: Registry, contest: Contest) -> None:
+    path = records.path(REFUSALS, f"{contest.identity}.json")
+    if not exists(path):
+        reason, decision = contest.verdict.reason, contest.as_json()
+        write_json(path, {"time": now(), **_model(contest.model), "reason": reason, "decision": decision})
+
+
+def _card(contest: Contest, vocabulary: StrPath | None, training_set: StrPath | None) -> str:
+    return render_card(
+        Card(
+            manifest=contest.model.manifest,
+            scores=contest.scores,
+            against=contest.against,
+            decision=contest.as_json(),
+            champion=contest.champion.name if contest.champion else None,
+            promoted=contest.verdict.wins,
+            simulated=contest.simulated,
+            vocabulary=read_vocabulary(vocabulary) if vocabulary else None,
+            training_set=read_training_set(training_set) if training_set else None,
+        )
+    )
+
+
+def _copy_card(records: Registry, change: Change, target: StrPath) -> None:
+    source = records.path(*change.card.split("/"))
+    write_text(target, read_bytes(source).decode())
+
+
+def _outcome(records: Registry, located: LocatedModel, promoted: bool, reason: str, terms: Terms) -> dict[str, Any]:
+    current = records.champion()
+    return {
+        "promoted": promoted,
+        "reason": reason,
+        "registry": records.root,
+        "model": _model(located),
+        "champion": current.brief() if current else None,
+        "card": records.path(*current.card.split("/")) if current else None,
+        "vertex": publish(records, terms.vertex) if terms.vertex and current else None,
+    }
+
+
+def _model(located: LocatedModel) -> dict[str, Any]:
+    return {"name": located.manifest.get("name"), "fingerprint": located.fingerprint}

@@ -1,0 +1,66 @@
+"""How a model does on the videos that decide on its promotion."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from yt8m.errors import InputError
+from yt8m.intervals import Interval, gap_influences, hit_at_1_influences, normal_interval, perr_influences
+from yt8m.metrics import Metrics
+from yt8m.predictions import Predictions
+
+TOP = 20
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of some videos, with 95 % intervals over videos.
+
+    Attributes:
+        metrics: `gap`, `hit_at_1`, `perr`, `map` at the top 20, `videos`, `positives`.
+        intervals: of `gap`, `hit_at_1` and `perr`.
+        precisions: float64 [V], average precision of each label; NaN where no video has it.
+        positives: int64 [V], videos with each label.
+        found: int64 [V], of these the ones with the label among their top 20.
+    """
+
+    metrics: dict[str, Any]
+    intervals: dict[str, Interval]
+    precisions: np.ndarray
+    positives: np.ndarray
+    found: np.ndarray
+
+    def as_json(self) -> dict[str, Any]:
+        """Metrics, and intervals as `[low, high]`."""
+        return {**self.metrics, "intervals": {name: [i.low, i.high] for name, i in self.intervals.items()}}
+
+
+def measure(table: Predictions, path: str | os.PathLike[str]) -> Scores:
+    """The scores of a table; errors name the file `path`.
+
+    Raises:
+        InputError: too few places, or a wrong confidence, rank or label.
+    """
+    metrics = Metrics(int(table.metadata["num_classes"]), TOP)
+    try:
+        metrics.add(
+            table.top_labels, table.top_confidences, table.labels, table.label_ranks, table.label_confidences,
+            table.bounds,
+        )  # fmt: skip
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    result = metrics.result()
+    influences = {
+        "gap": gap_influences(table),
+        "hit_at_1": hit_at_1_influences(table),
+        "perr": perr_influences(table),
+    }
+    return Scores(
+        metrics=result,
+        intervals={name: normal_interval(result[name], values) for name, values in influences.items()},
+        precisions=metrics.average_precisions(),
+        positives=metrics.class_positives,
+        found=np.bincount(table.labels[table.label_ranks <= metrics.k], minlength=metrics.num_classes),
+    )
