@@ -1,7 +1,7 @@
 """Runs every benchmark, prints the table, and writes build/bench.json: `{job: {naive, ours, ratio, unit}}`.
 
 A benchmark is a module of this folder with `run() -> dict[str, Result]`. Ratios are above 1 when ours is better: where
-the unit is a time, ratio = naive / ours; where it is a rate (it ends in `/s`), ratio = ours / naive.
+the unit is a time or a size, ratio = naive / ours; where it is a rate (`/s`, `/core-s`), ratio = ours / naive.
 """
 
 import argparse

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from yt8m.records.simulate import simulate
 
@@ -33,17 +34,36 @@ def cool(paths: list[Path]) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def seconds(job: Callable[[], object], repeats: int = 3) -> float:
-    """The shortest of several runs of a job."""
-    times = []
+class Work(NamedTuple):
+    """Things done, and what the quickest of several runs took: seconds, and seconds of all processors."""
+
+    count: int
+    wall: float
+    cpu: float
+
+
+def work(count: int, job: Callable[[], object], repeats: int = 3) -> Work:
+    """Run a job that does `count` things several times."""
+    costs = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        wall, cpu = time.perf_counter(), _cpu_seconds()
         job()
-        times.append(time.perf_counter() - started)
-    return min(times)
+        costs.append((time.perf_counter() - wall, _cpu_seconds() - cpu))
+    return Work(count, *(min(column) for column in zip(*costs, strict=True)))
 
 
-def rates(unit: str, count: int, naive_seconds: float, our_seconds: float) -> dict[str, float | str]:
-    """A benchmark's result as rates: `count` things done in so many seconds each."""
-    naive, ours = count / naive_seconds, count / our_seconds
-    return {"naive": naive, "ours": ours, "ratio": ours / naive, "unit": f"{unit}/s"}
+def _cpu_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
+
+
+def rates(job: str, unit: str, naive: Work, ours: Work) -> dict[str, dict[str, float | str]]:
+    """Rows of the table: things a second on all cores, and a second of one core, which other programs disturb less."""
+    return {
+        job: _rate(f"{unit}/s", naive.count / naive.wall, ours.count / ours.wall),
+        f"{job}, a core": _rate(f"{unit}/core-s", naive.count / naive.cpu, ours.count / ours.cpu),
+    }
+
+
+def _rate(unit: str, naive: float, ours: float) -> dict[str, float | str]:
+    return {"naive": naive, "ours": ours, "ratio": ours / naive, "unit": unit}

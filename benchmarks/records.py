@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks._frames import cool, frame_shards, rates, seconds, warm
+from benchmarks._frames import Work, cool, frame_shards, rates, warm, work
 from yt8m.export import export
 from yt8m.rebalance.build import build_training_set
 from yt8m.records.build import build_index
@@ -35,16 +35,17 @@ def _scan(paths: list[Path], folder: Path) -> dict[str, dict]:
     warm(paths)
     links = str(folder / "links")
     videos = build_index([links], folder / "index.parquet")["videos"]
-    warm_naive = seconds(lambda: _scan_naively(paths), 1)
-    warm_ours = seconds(lambda: build_index([links], folder / "index.parquet"))
+    warm_naive = work(videos, lambda: _scan_naively(paths), 2)
+    warm_ours = work(videos, lambda: build_index([links], folder / "index.parquet"))
     some = paths[: len(paths) // COPIES]
     cool(some)
-    cold_naive = seconds(lambda: _scan_naively(some), 1)
+    cold_naive = work(videos // COPIES, lambda: _scan_naively(some), 1)
     cool(some)
-    cold_ours = seconds(lambda: build_index([str(path) for path in some], folder / "cold.parquet"), 1)
+    sources = [str(path) for path in some]
+    cold_ours = work(videos // COPIES, lambda: build_index(sources, folder / "cold.parquet"), 1)
     return {
-        "index scan, warm cache": rates("videos", videos, warm_naive, warm_ours),
-        "index scan, cold cache": rates("videos", videos // COPIES, cold_naive, cold_ours),
+        **rates("index scan, warm cache", "videos", warm_naive, warm_ours),
+        **rates("index scan, cold cache", "videos", cold_naive, cold_ours),
     }
 
 
@@ -91,16 +92,14 @@ def _rebalance(shards: list[Path], folder: Path) -> dict[str, dict]:
             return int(export(folder / "few-set.parquet", f"{memory}/export", shards=8)["records"])
 
         written = _triple_naively(shards, Path(memory) / "naive.tfrecord")
-        naive = written / seconds(lambda: _triple_naively(shards, Path(memory) / "naive.tfrecord"))
-        exported = write() / seconds(write)
-    jobs = {
-        "tripled training set, index at hand": plan() / seconds(plan),
-        "tripled training set, index scan included": plan() / seconds(scan_and_plan),
+        naive = work(written, lambda: _triple_naively(shards, Path(memory) / "naive.tfrecord"))
+        exported = work(write(), write)
+    jobs: dict[str, Work] = {
+        "tripled training set, index at hand": work(plan(), plan),
+        "tripled training set, index scan included": work(plan(), scan_and_plan),
         "tripled training set, exported to shards": exported,
     }
-    return {
-        job: {"naive": naive, "ours": ours, "ratio": ours / naive, "unit": "examples/s"} for job, ours in jobs.items()
-    }
+    return {row: result for job, ours in jobs.items() for row, result in rates(job, "examples", naive, ours).items()}
 
 
 def _triple_naively(shards: list[Path], output: Path) -> int:

@@ -83,12 +83,15 @@ def test_first_positions_are_uniform():
     assert abs(counts - 300).max() < 75
 
 
-def test_full_size_epoch_is_ordered_in_under_two_seconds():
+def test_a_full_size_epoch_is_ordered_in_under_two_seconds():
+    """Of a processor, the best of three: 0.2 where this was written, so that a slow or busy machine passes too."""
     repeats = np.where(np.arange(3_900_000) % 5 < 3, 3, 1).astype(np.int32)
-    started = time.process_time()
-    order = epoch_order(repeats, 0, 0)
-    assert time.process_time() - started < 2
-    assert len(order) == repeats.sum()
+    seconds = []
+    for epoch in range(3):
+        started = time.process_time()
+        assert len(epoch_order(repeats, 0, epoch)) == repeats.sum()
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 2
 
 
 def test_an_empty_phase_is_refused():
