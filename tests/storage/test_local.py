@@ -1,9 +1,9 @@
 """Output appears whole or not at all; listings are clear about what is not there."""
 
 import json
-import multiprocessing
 import os
-import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -72,21 +72,25 @@ def test_a_failed_directory_leaves_the_old_one(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "model") == ["old"]
 
 
-def _write_for_ever(target: Path) -> None:
-    while True:
-        storage.write_json(target, list(range(5000)))
+WRITE_FOR_EVER = """
+import sys
+from yt8m import storage
+while True:
+    storage.write_json(sys.argv[1], list(range(5000)))
+"""
 
 
 def test_a_killed_writer_never_shows_a_part(tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     for delay in (0.02, 0.05, 0.09):
-        writer = multiprocessing.get_context("fork").Process(target=_write_for_ever, args=(target,))
-        writer.start()
+        target.unlink(missing_ok=True)
+        writer = subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, str(target)])
         while not target.exists():
+            assert writer.poll() is None
             time.sleep(0.005)
         time.sleep(delay)
-        os.kill(writer.pid or 0, signal.SIGKILL)
-        writer.join()
+        writer.kill()
+        writer.wait()
         assert json.loads(target.read_text()) == list(range(5000))
 
 

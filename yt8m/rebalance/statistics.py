@@ -16,7 +16,7 @@ from yt8m.report.statistics_page import render_statistics
 from yt8m.vocabulary import Vocabulary, read_vocabulary
 
 CUTS = (300, 900)
-CURVE_POINTS = 200
+CURVE_POINTS, HEAD_POINTS = 200, 50
 LISTED_LABELS = 20
 LISTED_PAIRS = 30
 FRAMES_A_BIN = 10
@@ -116,12 +116,13 @@ def _cumulative_shares(counts: np.ndarray) -> dict[str, Any]:
 
 
 def _curve(counts: np.ndarray) -> dict[str, list[Any]]:
-    """Points of the cumulative share: evenly spaced, and the cuts that the paper names."""
+    """Points of the cumulative share: evenly spaced, closer at the head, and the cuts that the paper names."""
     size, total = len(counts), counts.sum()
     if not total:
         return {"labels": [], "share": []}
     marks = [cut for cut in (*CUTS, RARE_ABOVE + 1) if cut <= size]
-    places = np.unique(np.concatenate((np.linspace(0, size, CURVE_POINTS).round(), marks))).astype(np.int64)
+    even, head = np.linspace(0, size, CURVE_POINTS), np.geomspace(1, size, HEAD_POINTS)
+    places = np.unique(np.concatenate((even.round(), head.round(), marks))).astype(np.int64)
     shares = np.concatenate(([0], np.cumsum(counts)))[places] / total
     return {"labels": places.tolist(), "share": shares.tolist()}
 
