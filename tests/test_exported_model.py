@@ -47,7 +47,7 @@ def test_no_model_is_one_line(tmp_path: Path) -> None:
     [
         (lambda data: b"x" + data[1:], "CRC32C"),
         (lambda data: data[:-1], "6999 bytes, the model has 7000"),
-        (lambda data: None, "the weights are missing"),
+        (lambda data: None, "a file of the model is missing"),
     ],
 )
 def test_damaged_weights_are_refused(folder: Path, damage: Any, message: str) -> None:

@@ -1,7 +1,8 @@
-"""The folder of a trained model: `model.json`, which says what it is, and the weights it vouches for.
+"""The folder of a trained model: `model.json`, which says what it is, and the files it vouches for.
 
-The weights are in Keras' own layout (`model.load_weights` of any Keras reads them). `model.json` is written last and
-the folder appears whole, so a folder that has a `model.json` has weights of that size and CRC32C, or is damaged.
+The weights are in Keras' own layout (`model.load_weights` of any Keras reads them, and casts what is in float16); the
+folder `saved_model` beside them is a TensorFlow SavedModel. `model.json` lists all files with bytes and CRC32C. It is
+written last and the folder appears whole, so a folder that has a `model.json` has these files, or is damaged.
 """
 
 import os
@@ -16,6 +17,7 @@ from yt8m.storage import read_json
 
 MANIFEST = "model.json"
 WEIGHTS = "model.weights.h5"
+SAVED_MODEL = "saved_model"
 REMEDY = "name the folder that `yt8m train` made"
 NEEDED = ("architecture", "settings", "level", "num_classes", "weights", "preset", "fingerprint")
 CHUNK = 1 << 22
@@ -55,11 +57,21 @@ def check_weights(folder: Path, manifest: dict[str, Any]) -> Path:
     Raises:
         InputError: it is missing, or its size or checksum differs.
     """
-    expected = manifest["weights"]
+    return _check(folder, manifest["weights"])
+
+
+def check_files(folder: Path, manifest: dict[str, Any]) -> None:
+    """Check all files of a model as `check_weights` does one."""
+    for expected in manifest["files"]:
+        _check(folder, expected)
+
+
+def _check(folder: Path, expected: dict[str, Any]) -> Path:
+    """A file, if it is the one that an entry of the manifest describes."""
     file = folder / expected["file"]
     remedy = "copy the whole folder of the model again, or train it again"
     if not file.is_file():
-        raise InputError(f"{file}: the weights are missing; {remedy}")
+        raise InputError(f"{file}: a file of the model is missing; {remedy}")
     if file.stat().st_size != expected["bytes"]:
         raise InputError(f"{file}: {file.stat().st_size} bytes, the model has {expected['bytes']}; {remedy}")
     found = file_crc32c(file)
@@ -71,6 +83,15 @@ def check_weights(folder: Path, manifest: dict[str, Any]) -> Path:
 def describe_weights(file: Path, dtype: str) -> dict[str, Any]:
     """The manifest's entry on a weights file."""
     return {"file": file.name, "bytes": file.stat().st_size, "crc32c": file_crc32c(file), "dtype": dtype}
+
+
+def describe_files(folder: Path) -> list[dict[str, Any]]:
+    """The manifest's entries on all files of a folder and the folders in it: `{file, bytes, crc32c}`, by name."""
+    files = sorted((file for file in folder.rglob("*") if file.is_file()), key=lambda file: file.as_posix())
+    return [
+        {"file": file.relative_to(folder).as_posix(), "bytes": file.stat().st_size, "crc32c": file_crc32c(file)}
+        for file in files
+    ]
 
 
 def model_fingerprint(manifest: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ def test_the_table_has_a_line_a_model(capsys: pytest.CaptureFixture[str]) -> Non
     assert lines[0].split()[:3] == ["name", "model", "parameters"]
     assert len({len(line) for line in lines}) == 1
     (row,) = (line.split() for line in lines if line.startswith("paper-netvlad "))
-    assert row == ["paper-netvlad", "netvlad", "290,654,968", "1,162.6", "no", "581.3", "yes", "300", "831.1"]
+    assert row == ["paper-netvlad", "netvlad", "290,654,968", "1,162.6", "no", "581.4", "yes", "300", "831.1"]
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

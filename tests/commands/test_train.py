@@ -27,7 +27,7 @@ def test_train_then_predict_by_hand(inputs: list[str], tmp_path: Path, capsys: A
     settings = ["--preset", "logistic", "--set", "epochs=1", "--set", "batch_size=32", "-o", output]
     assert main([*inputs, *settings]) == 0
     text = capsys.readouterr().out
-    assert "logistic: 4,452,886 parameters (17.8 MB), 3,862 classes" in text
+    assert "logistic: 4,452,886 parameters (17.8 MB in float32), 3,862 classes" in text
     assert "trained 2 steps, 64 examples" in text
     assert main([*inputs, *settings, "--json"]) == 0
     manifest = json.loads(capsys.readouterr().out)

@@ -1,14 +1,15 @@
 """Train a model by a preset, and write it with the history of its training.
 
-DIR gets model/ (weights and model.json), history.csv, timing.csv and logs/ for TensorBoard. A training that was
-stopped continues when the same command is run again; a finished one is not repeated.
+DIR gets model/ (weights, model.json and a TensorFlow SavedModel), history.csv, timing.csv and logs/ for TensorBoard. A
+training that was stopped continues when the same command is run again; a finished one is not repeated, but written
+again if only --export-dtype, --saved-model or --max-model-bytes differ.
 """
 
 import argparse
 from typing import Any
 
 from yt8m.commands._staging import add_staging_arguments, staging_of
-from yt8m.presets import parse_overrides, preset_names
+from yt8m.presets import EXPORT_KEYS, parse_overrides, preset_names
 
 EXAMPLE = (
     "yt8m train training_set.parquet --validation validate.parquet --preset logistic \\\n"
@@ -39,12 +40,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint-minutes", type=float, default=10.0, metavar="N", help="between two checkpoints (default: 10)"
     )
+    parser.add_argument(
+        "--export-dtype",
+        metavar="T",
+        help="of the written weights, float32 or float16 (default: the preset's)",
+    )
+    parser.add_argument(
+        "--max-model-bytes", type=int, metavar="N", help="refuse a larger model (default: 2^30, the challenge's limit)"
+    )
+    parser.add_argument(
+        "--saved-model", action=argparse.BooleanOptionalAction, help="write a TensorFlow SavedModel (default: do)"
+    )
     add_staging_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Train."""
     overrides = parse_overrides(args.settings)
+    overrides |= {key: getattr(args, key) for key in EXPORT_KEYS if getattr(args, key) is not None}
     from yt8m.training.train import train
 
     return train(
@@ -68,9 +81,9 @@ def render(result: dict[str, Any]) -> str:
     """The result in lines."""
     metrics, training = result["metrics"], result["training"]
     measured = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    size = result["weights"]["bytes"] / 1e6
+    size = f"{result['weights']['bytes'] / 1e6:,.1f} MB in {result['weights']['dtype']}"
     lines = [
-        f"{result['name']}: {result['parameters']:,} parameters ({size:,.1f} MB), {result['num_classes']:,} classes",
+        f"{result['name']}: {result['parameters']:,} parameters ({size}), {result['num_classes']:,} classes",
         f"trained {training['steps']:,} steps, {training['examples']:,} examples, in {training['seconds']:,.0f} s",
         f"at step {training['exported_step']:,}, on {training['validation_videos']:,} validation videos: {measured}",
     ]

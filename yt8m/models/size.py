@@ -1,5 +1,6 @@
 """How large a model is and what a prediction costs, without making its weights."""
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import keras
 
 from yt8m import models
+from yt8m.models.float16 import can_narrow
 from yt8m.models.tagger import Tagger
 
 MAX_MODEL_BYTES = 2**30
@@ -19,15 +21,17 @@ class Size:
 
     Attributes:
         parameters: weights, with batch-norm statistics.
+        narrow: those of them that an export in float16 stores in it (see `yt8m.models.float16`).
         flops: multiplications and additions of the matrix products, for one video.
     """
 
     parameters: int
+    narrow: int
     flops: int
 
     def bytes(self, dtype: str = "float32") -> int:
-        """Bytes of the weights in a dtype; in float16 a file is a little larger, where statistics stay float32."""
-        return self.parameters * (2 if dtype in ("float16", "bfloat16") else 4)
+        """Bytes of the weights, exported in `float32` or `float16`."""
+        return 4 * self.parameters - (2 * self.narrow if dtype == "float16" else 0)
 
 
 def measure(name: str, num_classes: int, frames: int = 300, **settings: Any) -> Size:
@@ -57,4 +61,5 @@ def measure(name: str, num_classes: int, frames: int = 300, **settings: Any) -> 
 
 
 def _size(model: Tagger, frames: int) -> Size:
-    return Size(model.count_params(), model.flops(frames))
+    narrow = sum(math.prod(weight.shape) for weight in model.weights if can_narrow(weight))
+    return Size(model.count_params(), narrow, model.flops(frames))

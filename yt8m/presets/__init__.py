@@ -16,6 +16,11 @@ A preset is a mapping:
 | `validation_videos` | how many videos they use, chosen by a hash of the id (50000 unless told) |
 | `start_at_label_rates` | biases of the heads start at each label's rate in the training set (false unless told) |
 | `batch_norm_momentum` | instead of the models' 0.999, which needs thousands of steps (null unless told) |
+| `export_dtype` | `float32` or `float16`, in which the weights of the trained model are written (float32 unless told) |
+| `max_model_bytes` | a larger model is refused, before it is trained (2^30 unless told, the challenge's limit) |
+| `saved_model` | whether a TensorFlow SavedModel is written too (true unless told) |
+
+The last three decide how a trained model is written and nothing of its training: `EXPORT_KEYS`.
 """
 
 import copy
@@ -36,7 +41,11 @@ DEFAULTS: dict[str, Any] = {
     "validation_videos": 50_000,
     "start_at_label_rates": False,
     "batch_norm_momentum": None,
+    "export_dtype": "float32",
+    "max_model_bytes": 2**30,
+    "saved_model": True,
 }
+EXPORT_KEYS = ("export_dtype", "max_model_bytes", "saved_model")
 
 
 class _Loader(yaml.SafeLoader):

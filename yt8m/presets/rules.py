@@ -6,7 +6,11 @@ from typing import Any
 from yt8m.errors import InputError
 
 REQUIRED = ("model", "level", "loss", "schedule", "optimizer", "batch_size", "epochs")
-OPTIONAL = ("frames", "validate_every", "validation_videos", "start_at_label_rates", "batch_norm_momentum")
+OPTIONAL = (
+    "frames", "validate_every", "validation_videos", "start_at_label_rates", "batch_norm_momentum", "export_dtype",
+    "max_model_bytes", "saved_model",
+)  # fmt: skip
+EXPORT_DTYPES = ("float32", "float16")
 LEVELS = ("frame", "video")
 SAMPLINGS = ("random", "contiguous", "even", "all")
 OPTIMIZERS = {"adam": ("epsilon", "beta_1", "beta_2", "clipnorm", "weight_decay")}
@@ -27,13 +31,14 @@ def check_preset(preset: dict[str, Any], where: str) -> None:
     _one_of(preset["level"], LEVELS, "level", where)
     _check_optimizer(preset["optimizer"], where)
     _check_frames(preset["frames"], where)
-    for key in ("batch_size", "validation_videos"):
+    for key in ("batch_size", "validation_videos", "max_model_bytes"):
         _number(preset[key], key, where, whole=True)
     for key in ("epochs", "validate_every"):
         _number(preset[key], key, where)
-    if not isinstance(preset["start_at_label_rates"], bool):
-        value = preset["start_at_label_rates"]
-        raise InputError(f"{where}: 'start_at_label_rates' must be true or false; it is {value!r}")
+    for key in ("start_at_label_rates", "saved_model"):
+        if not isinstance(preset[key], bool):
+            raise InputError(f"{where}: '{key}' must be true or false; it is {preset[key]!r}")
+    _one_of(preset["export_dtype"], EXPORT_DTYPES, "export_dtype", where)
     momentum = preset["batch_norm_momentum"]
     if momentum is not None and not (isinstance(momentum, float) and 0 <= momentum < 1):
         raise InputError(f"{where}: 'batch_norm_momentum' must be from 0 to below 1, or null; it is {momentum!r}")

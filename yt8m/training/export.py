@@ -1,4 +1,4 @@
-"""A trained model as a folder: weights in Keras' layout and `model.json`; whole or not at all, same bytes each time."""
+"""A trained model as a folder: weights, SavedModel and `model.json`; whole or not at all."""
 
 import importlib.metadata
 from pathlib import Path
@@ -7,27 +7,105 @@ from typing import Any
 import keras
 
 import yt8m
-from yt8m.exported_model import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
+from yt8m.errors import InputError
+from yt8m.exported_model import (
+    MANIFEST,
+    SAVED_MODEL,
+    WEIGHTS,
+    describe_files,
+    describe_weights,
+    model_fingerprint,
+    read_manifest,
+)
+from yt8m.models.float16 import round_to_float16
+from yt8m.models.size import measure
+from yt8m.prediction import load_model
+from yt8m.progress import log
 from yt8m.storage import atomic_directory, write_json
 from yt8m.training.job import Job
+from yt8m.training.saved_model import check_sampling, write_saved_model
 from yt8m.training.trainer import Outcome
+from yt8m.training.weights_file import write_weights
 
 METRICS = "validation_"
 
 
+def check_export(preset: dict[str, Any], num_classes: int) -> None:
+    """Whether the model of a preset can be written, before it is trained.
+
+    Raises:
+        InputError: it is larger than `max_model_bytes`, or a SavedModel cannot choose frames as the preset does.
+    """
+    if preset["saved_model"]:
+        check_sampling(preset["frames"]["predict"])
+    settings = {key: value for key, value in preset["model"].items() if key != "name"}
+    size = measure(preset["model"]["name"], num_classes, level=preset["level"], **settings)
+    _check_bytes(size.bytes(preset["export_dtype"]), preset, size.bytes("float16"))
+
+
 def write_model(folder: Path, job: Job, outcome: Outcome) -> dict[str, Any]:
-    """Write the folder of a model; returns the content of its `model.json`."""
+    """Write the folder of a trained model; returns the content of its `model.json`.
+
+    Raises:
+        InputError: it is larger than `max_model_bytes`, or a weight is too large for float16.
+    """
+    return _write(folder, outcome.model, _describe(job, outcome), job.preset)
+
+
+def write_again(folder: Path, preset: dict[str, Any]) -> dict[str, Any]:
+    """Write the model of a folder anew, as the `EXPORT_KEYS` of a preset ask; returns its new `model.json`.
+
+    Raises:
+        InputError: as `write_model`; or float32 weights are asked for, and these were rounded to float16.
+    """
+    if (read_manifest(folder)["weights"]["dtype"], preset["export_dtype"]) == ("float16", "float32"):
+        raise InputError(f"{folder}: its weights were rounded to float16; to have them in float32, train in another "
+                         "output folder")  # fmt: skip
+    trained = load_model(folder)
+    log(f"{folder}: written again in {preset['export_dtype']}")
+    return _write(folder, trained.model, {**trained.manifest, "preset": preset}, preset)
+
+
+def _write(folder: Path, model: keras.Model, about: dict[str, Any], preset: dict[str, Any]) -> dict[str, Any]:
+    """Write a model's folder; `about` is what its `model.json` says beside the files."""
+    dtype = preset["export_dtype"]
+    rounding = round_to_float16(model).to_json() if dtype == "float16" else None
     with atomic_directory(folder) as temporary:
-        weights = temporary / WEIGHTS
-        outcome.model.save_weights(weights)
-        manifest = _describe(job, outcome, describe_weights(weights, "float32"))
+        write_weights(temporary / WEIGHTS, model, dtype)
+        manifest = {**about, "weights": describe_weights(temporary / WEIGHTS, dtype), "rounding": rounding}
+        manifest["fingerprint"] = model_fingerprint(manifest)
+        if preset["saved_model"]:
+            write_saved_model(
+                temporary / SAVED_MODEL,
+                model,
+                level=preset["level"],
+                sampling=preset["frames"]["predict"],
+                dtype=dtype,
+                unique=manifest["fingerprint"],
+            )
+        manifest["files"] = describe_files(temporary)
+        saved = sum(entry["bytes"] for entry in manifest["files"] if entry["file"] != WEIGHTS)
+        _check_bytes(max(manifest["weights"]["bytes"], saved), preset)
         write_json(temporary / MANIFEST, manifest)
     return manifest
 
 
-def _describe(job: Job, outcome: Outcome, weights: dict[str, Any]) -> dict[str, Any]:
+def _check_bytes(count: int, preset: dict[str, Any], in_float16: int | None = None) -> None:
+    """Refuse a model of more bytes than the preset allows; `in_float16` is its size in that dtype, if known."""
+    limit, dtype = preset["max_model_bytes"], preset["export_dtype"]
+    if count <= limit:
+        return
+    if dtype == "float32" and (in_float16 is None or in_float16 <= limit):
+        remedy = "export in float16 (--export-dtype float16), half the bytes"
+    else:
+        remedy = "make it smaller (fewer clusters, a smaller hidden layer)"
+    raise InputError(f"{preset['name']}: the model takes {count:,} bytes in {dtype}, above the limit of {limit:,}; "
+                     f"{remedy}, or allow it with --max-model-bytes")  # fmt: skip
+
+
+def _describe(job: Job, outcome: Outcome) -> dict[str, Any]:
     preset, row = job.preset, outcome.row
-    manifest = {
+    return {
         "kind": "model",
         "name": preset["name"],
         "architecture": preset["model"]["name"],
@@ -35,7 +113,6 @@ def _describe(job: Job, outcome: Outcome, weights: dict[str, Any]) -> dict[str, 
         "level": preset["level"],
         "num_classes": job.num_classes,
         "parameters": _parameters(outcome.model),
-        "weights": weights,
         "preset": preset,
         "seed": job.seed,
         "export": job.export,
@@ -48,7 +125,6 @@ def _describe(job: Job, outcome: Outcome, weights: dict[str, Any]) -> dict[str, 
         "simulated": job.training_set.index.simulated,
         "versions": _versions(),
     }
-    return {**manifest, "fingerprint": model_fingerprint(manifest)}
 
 
 def _training(job: Job, outcome: Outcome) -> dict[str, Any]:

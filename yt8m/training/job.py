@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.presets import load_preset, preset_names
+from yt8m.presets import EXPORT_KEYS, load_preset, preset_names
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records.video_index import VideoIndex, read_index
 from yt8m.training.plan import PhasePlan, plan_phases
@@ -60,8 +60,9 @@ class Job:
 
 
 def configuration(preset: dict[str, Any], training_set: str, validation: str, **others: Any) -> dict[str, Any]:
-    """The configuration of fingerprints and settings."""
-    return {"training_set": training_set, "validation": validation, "preset": preset, **others}
+    """The configuration of fingerprints and settings; how the trained model is written is none of it."""
+    decisive = {key: value for key, value in preset.items() if key not in EXPORT_KEYS}
+    return {"training_set": training_set, "validation": validation, "preset": decisive, **others}
 
 
 def read_job(

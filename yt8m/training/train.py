@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from yt8m.errors import InputError
-from yt8m.exported_model import MANIFEST, check_weights, read_manifest
+from yt8m.exported_model import MANIFEST, SAVED_MODEL, check_files, read_manifest
 from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
@@ -33,6 +33,8 @@ def train(
     staging: Staging = DEFAULT_STAGING,
 ) -> dict[str, Any]:
     """Train a model and write it; a killed run continues, a finished one returns at once.
+
+    The model of a finished run is written again where the preset's `EXPORT_KEYS` ask for something else.
 
     Args:
         training_set: file of a training set.
@@ -70,9 +72,10 @@ def train(
     manifest = _finished(folder / MODEL, job)
     if manifest is None:
         with quiet_start():  # TensorFlow comes in here, when there is something to do
-            from yt8m.training.export import write_model
+            from yt8m.training.export import check_export, write_model
             from yt8m.training.trainer import Trainer
 
+        check_export(job.preset, job.num_classes)
         trainer = Trainer(
             job,
             folder,
@@ -84,6 +87,11 @@ def train(
         )
         _make(folder)
         manifest = write_model(folder / MODEL, job, trainer.run())
+    elif not is_as_asked(manifest, job.preset):
+        with quiet_start():
+            from yt8m.training.export import write_again
+
+        manifest = write_again(folder / MODEL, job.preset)
     checkpoints.remove()
     return manifest
 
@@ -107,9 +115,15 @@ def _finished(folder: Path, job: Job) -> dict[str, Any] | None:
     difference = first_difference(_configuration_of(manifest), job.configuration)
     if difference:
         raise InputError(f"{folder}: a model of another training is there ({difference}); choose another output folder")
-    check_weights(folder, manifest)
+    check_files(folder, manifest)
     log(f"{folder}: trained already")
     return manifest
+
+
+def is_as_asked(manifest: dict[str, Any], preset: dict[str, Any]) -> bool:
+    """Whether a trained model was written as a preset wants it: the dtype, and the SavedModel if it wants one."""
+    has_saved_model = any(entry["file"].startswith(f"{SAVED_MODEL}/") for entry in manifest["files"])
+    return manifest["weights"]["dtype"] == preset["export_dtype"] and has_saved_model >= preset["saved_model"]
 
 
 def _configuration_of(manifest: dict[str, Any]) -> dict[str, Any]:
