@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.drawn import World, predictions_of
-from yt8m.breakdown import by_label_group, by_number_of_labels, by_training_count, by_vertical
+from yt8m.breakdown import by_label_group, by_labels, by_number_of_labels, training_buckets, verticals
 from yt8m.comparison import taken
 from yt8m.intervals import gap_influences, standard_error
 from yt8m.label_facts import LabelFacts
@@ -94,15 +94,15 @@ def test_groups_of_labels_by_training_count_and_by_vertical():
     _, table = world()
     counts = np.repeat([0, 9, 10, 2_000], 15)
     facts = LabelFacts([""] * CLASSES, ["Games"] * 20 + [""] * 40, counts, "the training index")
-    rows = by_training_count(table, facts)
+    rows = by_labels(table, training_buckets(facts))
     assert [(row["first"], row["last"], row["labels"]) for row in rows] == [
         (0, 0, 15), (1, 9, 15), (10, 99, 15), (1_000, 9_999, 15),
     ]  # fmt: skip
     assert sum(row["positives"] for row in rows) == table.result["positives"]
-    by_name = {row["vertical"]: row["labels"] for row in by_vertical(table, facts)}
+    by_name = {row["vertical"]: row["labels"] for row in by_labels(table, verticals(facts))}
     assert by_name == {"Games": 20, "": 40}
     unknown = LabelFacts([""] * CLASSES, [""] * CLASSES, None, "")
-    assert by_training_count(table, unknown) == by_vertical(table, unknown) == []
+    assert by_labels(table, training_buckets(unknown)) == by_labels(table, verticals(unknown)) == []
 
 
 def test_a_group_that_never_reaches_the_top_scores_nothing():

@@ -212,6 +212,7 @@ def test_the_data_commands_run_where_there_is_no_framework(tmp_path: Path) -> No
     write_some_predictions(index, predictions)
     without_frameworks(
         ["evaluate", predictions, "-o", tmp_path / "metrics"],
+        ["compare", predictions, predictions, "--index", index, "-o", tmp_path / "comparison"],
         ["analyze", predictions, "--index", index, "-o", tmp_path / "analysis"],
         ["submission", predictions, "-o", tmp_path / "submission.csv"],
     )

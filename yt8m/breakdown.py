@@ -7,6 +7,7 @@ as many of them as the video has.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,31 +30,51 @@ def by_number_of_labels(scored: Scored) -> list[dict[str, Any]]:
     Each row has `gap` with its 95 % interval `gap_low` to `gap_high`, `map`, `hit_at_1`, `perr`, `videos`,
     `positives` (their true labels) and `missed` (those outside the top 20).
     """
-    groups = _in_ranges(scored.predictions.labels_per_video, NUMBERS_OF_LABELS)
-    present = [number for number in range(len(NUMBERS_OF_LABELS)) if (groups == number).any()]
-    return [{**_ends(NUMBERS_OF_LABELS[number]), **_of_videos(scored, groups == number)} for number in present]
+    return [{**ends, **_of_videos(scored, chosen)} for ends, chosen in videos_by_number_of_labels(scored)]
 
 
-def by_label(scored: Scored) -> list[dict[str, Any]]:
-    """`by_label_group` for the labels `first` to `last` (None: open), for each range with true labels."""
-    groups = _in_ranges(np.arange(scored.num_classes), LABEL_BUCKETS)
-    return _of_ranges(scored, groups, LABEL_BUCKETS)
+def videos_by_number_of_labels(scored: Scored) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """`first`, `last` of each range of numbers of labels that has videos, and which these are: bool [n]."""
+    numbers = _in_ranges(scored.predictions.labels_per_video, NUMBERS_OF_LABELS)
+    for number in np.unique(numbers[numbers >= 0]).tolist():
+        yield _ends(NUMBERS_OF_LABELS[number]), numbers == number
 
 
-def by_training_count(scored: Scored, labels: LabelFacts) -> list[dict[str, Any]]:
-    """`by_label_group` for the labels with `first` to `last` training videos; empty when these are unknown."""
-    if labels.training_counts is None:
-        return []
-    return _of_ranges(scored, _in_ranges(labels.training_counts, TRAINING_COUNTS), TRAINING_COUNTS)
+@dataclass(frozen=True)
+class Grouping:
+    """Labels in groups: `groups` int [V] (at most 255 of them), and what each group is called in a row."""
+
+    groups: np.ndarray
+    keys: list[dict[str, Any]]
 
 
-def by_vertical(scored: Scored, labels: LabelFacts) -> list[dict[str, Any]]:
-    """`by_label_group` for each `vertical` (an empty text: unknown), the one with most true labels first."""
+def label_buckets(num_classes: int) -> Grouping:
+    """Labels by their index, in the paper's buckets."""
+    return _grouping(np.arange(num_classes), LABEL_BUCKETS)
+
+
+def training_buckets(labels: LabelFacts) -> Grouping | None:
+    """Labels by their number of training videos, in decades; None when it is unknown."""
+    return None if labels.training_counts is None else _grouping(labels.training_counts, TRAINING_COUNTS)
+
+
+def verticals(labels: LabelFacts) -> Grouping | None:
+    """Labels by their vertical (an empty text: unknown); None when none is known."""
     if not labels.has_verticals:
-        return []
+        return None
     names, groups = np.unique(labels.verticals, return_inverse=True)
-    rows = [{"vertical": str(names[number]), **row} for number, row in by_label_group(scored, groups)]
-    return sorted(rows, key=lambda row: (-row["positives"], row["vertical"]))
+    return Grouping(groups, [{"vertical": str(name)} for name in names])
+
+
+def by_labels(scored: Scored, grouping: Grouping | None) -> list[dict[str, Any]]:
+    """`by_label_group` with the keys of each group (`first` and `last`, or `vertical`); empty for no grouping.
+
+    Verticals come with most true labels first.
+    """
+    if grouping is None:
+        return []
+    rows = [{**grouping.keys[group], **row} for group, row in by_label_group(scored, grouping.groups)]
+    return sorted(rows, key=lambda row: -row["positives"]) if "vertical" in grouping.keys[0] else rows
 
 
 def by_label_group(scored: Scored, groups: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -69,50 +90,114 @@ def by_label_group(scored: Scored, groups: np.ndarray) -> Iterator[tuple[int, di
         is in its video's top 20) and `missed` (how many are not).
     """
     positives = np.bincount(groups[groups >= 0], scored.positives[groups >= 0])
-    pairs = _PairsByGroup(scored, groups)
+    pairs = PairsByGroup(scored, groups)
     for group in np.flatnonzero(positives).tolist():
         precisions = scored.average_precisions[groups == group]
-        yield group, {"labels": len(precisions), **pairs.metrics(group), "map": float(np.nanmean(precisions))}
+        yield group, {"labels": len(precisions), **_of_labels(pairs.pairs(group)), "map": float(np.nanmean(precisions))}
 
 
-class _PairsByGroup:
-    """The pairs of all videos' top 20 and the true labels, by the group of their label."""
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs and true labels of a part of the data, over n videos.
 
-    def __init__(self, scored: Scored, groups: np.ndarray):
-        self.scored = scored
-        numbers = (groups + 1).astype(np.uint8)
-        of_pairs = numbers[scored.top_labels].ravel()
-        self.pairs = np.argsort(of_pairs, kind="stable")  # counts, on 8 bits
-        self.pair_ends = np.cumsum(np.bincount(of_pairs, minlength=257))
-        of_labels = numbers[scored.predictions.labels]
-        self.label_rows = scored.predictions.label_rows[np.argsort(of_labels, kind="stable")]
-        self.label_ends = np.cumsum(np.bincount(of_labels, minlength=257))
+    Attributes:
+        confidences, bins, hits: [n, K]; or flat, in the order of videos and places, with `owners`.
+        sizes: int [n], true labels of each video.
+        owners: int, the video of each pair.
+    """
 
-    def metrics(self, group: int) -> dict[str, Any]:
-        scored = self.scored
-        places = self.pairs[self.pair_ends[group] : self.pair_ends[group + 1]]
-        owners = places // scored.k
-        hits, confidences = scored.hits.ravel()[places], scored.top_confidences.ravel()[places]
-        rows = self.label_rows[self.label_ends[group] : self.label_ends[group + 1]]
-        sizes = np.bincount(rows, minlength=len(scored.predictions))
-        influences = average_precision_influences(scored.bins.ravel()[places], hits, sizes, owners)
-        found = int(np.count_nonzero(hits))
+    confidences: np.ndarray
+    bins: np.ndarray
+    hits: np.ndarray
+    sizes: np.ndarray
+    owners: np.ndarray | None = None
+
+    @property
+    def positives(self) -> int:
+        """True labels, also those outside the top 20."""
+        return int(self.sizes.sum())
+
+    def gap(self) -> float:
+        """The GAP of the part."""
+        return gap(self.confidences, self.hits, self.positives)
+
+    def influences(self) -> np.ndarray:
+        """The influence of each video on it: float64 [n]."""
+        return average_precision_influences(self.bins, self.hits, self.sizes, self.owners)
+
+    def counts(self) -> dict[str, Any]:
+        """`gap` with its interval, `positives`, and how many of them the top 20 `missed`."""
+        value = self.gap()
+        interval = normal_interval(value, self.influences())
         return {
-            "videos": int(np.count_nonzero(sizes)),
-            "positives": len(rows),
-            **_gap(confidences, hits, len(rows), influences),
-            **_first_places(hits, confidences, owners, sizes),
-            "found": found / len(rows),
-            "missed": len(rows) - found,
+            "gap": value,
+            "gap_low": interval.low,
+            "gap_high": interval.high,
+            "positives": self.positives,
+            "missed": self.positives - int(np.count_nonzero(self.hits)),
         }
 
 
-def _first_places(hits: np.ndarray, confidences: np.ndarray, owners: np.ndarray, sizes: np.ndarray) -> dict[str, float]:
-    """Hit@1 and PERR of pairs in the order of videos and places; sizes: int [n], true labels of each video."""
+class PairsByGroup:
+    """The pairs of all videos, by the group of their label.
+
+    Args:
+        scored: the predictions.
+        groups: int [V], the group of each label, from 0; -1: in none.
+    """
+
+    def __init__(self, scored: Scored, groups: np.ndarray):
+        self.scored = scored
+        numbers = (groups + 1).astype(np.min_scalar_type(int(groups.max()) + 1))  # 8 or 16 bits are sorted by counting
+        of_pairs, of_labels = numbers[scored.top_labels].ravel(), numbers[scored.predictions.labels]
+        size = int(groups.max()) + 2
+        self._places = np.argsort(of_pairs, kind="stable")
+        self._place_ends = np.cumsum(np.bincount(of_pairs, minlength=size))
+        self._rows = scored.predictions.label_rows[np.argsort(of_labels, kind="stable")]
+        self._row_ends = np.cumsum(np.bincount(of_labels, minlength=size))
+
+    def places(self, group: int) -> np.ndarray:
+        """Where the pairs of a group stand in the flattened top labels: int64, ascending."""
+        return self._places[self._place_ends[group] : self._place_ends[group + 1]]
+
+    def rows(self, group: int) -> np.ndarray:
+        """The video of each true label of the group: int64, ascending."""
+        return self._rows[self._row_ends[group] : self._row_ends[group + 1]]
+
+    def pairs(self, group: int) -> Pairs:
+        """The pairs of a group."""
+        scored, places = self.scored, self.places(group)
+        confidences, bins, hits = (
+            values.ravel()[places] for values in (scored.top_confidences, scored.bins, scored.hits)
+        )
+        sizes = np.bincount(self.rows(group), minlength=len(scored.predictions))
+        return Pairs(confidences, bins, hits, sizes, places // scored.k)
+
+
+def pairs_of_videos(scored: Scored, chosen: np.ndarray) -> Pairs:
+    """The pairs of some videos: chosen bool [n]."""
+    sizes = scored.predictions.labels_per_video[chosen]
+    return Pairs(scored.top_confidences[chosen], scored.bins[chosen], scored.hits[chosen], sizes)
+
+
+def _of_labels(pairs: Pairs) -> dict[str, Any]:
+    counts = pairs.counts()
+    return {
+        "videos": int(np.count_nonzero(pairs.sizes)),
+        **counts,
+        **_first_places(pairs),
+        "found": 1 - counts["missed"] / counts["positives"],
+    }
+
+
+def _first_places(pairs: Pairs) -> dict[str, float]:
+    """Hit@1 and PERR of the pairs of a group of labels, over the videos that carry one."""
+    owners, sizes = pairs.owners, pairs.sizes
+    assert owners is not None
     firsts = np.flatnonzero(np.diff(owners, prepend=-1))
-    hit_places, hit_owners = np.flatnonzero(hits), owners[hits]
+    hit_places, hit_owners = np.flatnonzero(pairs.hits), owners[pairs.hits]
     place = hit_places - firsts[np.searchsorted(firsts, hit_places, side="right") - 1]
-    among = (place < sizes[hit_owners]) & (confidences[hit_places] > 0)
+    among = (place < sizes[hit_owners]) & (pairs.confidences[hit_places] > 0)
     videos = np.count_nonzero(sizes)
     return {
         "hit_at_1": np.count_nonzero(place == 0) / videos,
@@ -121,26 +206,18 @@ def _first_places(hits: np.ndarray, confidences: np.ndarray, owners: np.ndarray,
 
 
 def _of_videos(scored: Scored, chosen: np.ndarray) -> dict[str, Any]:
-    table, hits, confidences = scored.predictions, scored.hits[chosen], scored.top_confidences[chosen]
-    sizes = table.labels_per_video[chosen]
+    table, pairs = scored.predictions, pairs_of_videos(scored, chosen)
     mine = np.repeat(chosen, table.labels_per_video)
-    bounds = np.concatenate(([0], np.cumsum(sizes)))
+    bounds = np.concatenate(([0], np.cumsum(pairs.sizes)))
     positives = np.bincount(table.labels[mine], minlength=scored.num_classes)
+    precisions = mean_average_precision(scored.top_labels[chosen], pairs.confidences, pairs.hits, positives)
     return {
-        **_gap(confidences, hits, int(bounds[-1]), average_precision_influences(scored.bins[chosen], hits, sizes)),
-        "map": mean_average_precision(scored.top_labels[chosen], confidences, hits, positives),
-        "hit_at_1": hit_at_1(hits),
+        **pairs.counts(),
+        "map": precisions,
+        "hit_at_1": hit_at_1(pairs.hits),
         "perr": perr(table.label_ranks[mine], table.label_confidences[mine], bounds),
-        "videos": len(sizes),
-        "positives": int(bounds[-1]),
-        "missed": int(bounds[-1]) - int(np.count_nonzero(hits)),
+        "videos": len(pairs.sizes),
     }
-
-
-def _gap(confidences: np.ndarray, hits: np.ndarray, positives: int, influences: np.ndarray) -> dict[str, float]:
-    value = gap(confidences, hits, positives)
-    interval = normal_interval(value, influences)
-    return {"gap": value, "gap_low": interval.low, "gap_high": interval.high}
 
 
 def _in_ranges(values: np.ndarray, ranges: tuple[Range, ...]) -> np.ndarray:
@@ -148,8 +225,8 @@ def _in_ranges(values: np.ndarray, ranges: tuple[Range, ...]) -> np.ndarray:
     return np.searchsorted([first for first, _ in ranges], values, side="right") - 1
 
 
-def _of_ranges(scored: Scored, groups: np.ndarray, ranges: tuple[Range, ...]) -> list[dict[str, Any]]:
-    return [{**_ends(ranges[number]), **row} for number, row in by_label_group(scored, groups)]
+def _grouping(values: np.ndarray, ranges: tuple[Range, ...]) -> Grouping:
+    return Grouping(_in_ranges(values, ranges), [_ends(bounds) for bounds in ranges])
 
 
 def _ends(bounds: Range) -> dict[str, int | None]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "train a model by a preset",
     "predict": "the most confident labels of each video",
     "evaluate": "exact GAP, MAP, Hit@1 and PERR of predictions",
+    "compare": "say whether one model is better than another, or cannot be told",
     "analyze": "explain the errors of predictions in a report",
     "submission": "write predictions in the challenge's format",
     "promote": "make a model the champion, or say why not",

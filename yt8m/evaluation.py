@@ -13,10 +13,11 @@ from yt8m.bootstrap import bootstrap_gaps, percentile_interval
 from yt8m.breakdown import (
     LABEL_BUCKETS,
     NUMBERS_OF_LABELS,
-    by_label,
+    by_labels,
     by_number_of_labels,
-    by_training_count,
-    by_vertical,
+    label_buckets,
+    training_buckets,
+    verticals,
 )
 from yt8m.calibration import calibration
 from yt8m.intervals import (
@@ -112,9 +113,9 @@ def _parts(scored: Scored, labels: LabelFacts) -> dict[str, Any]:
     return {
         "missed": missed_videos(scored.predictions, scored.k),
         "by_number_of_labels": by_number_of_labels(scored),
-        "by_label": by_label(scored),
-        "by_training_count": by_training_count(scored, labels),
-        "by_vertical": by_vertical(scored, labels),
+        "by_label": by_labels(scored, label_buckets(scored.num_classes)),
+        "by_training_count": by_labels(scored, training_buckets(labels)),
+        "by_vertical": by_labels(scored, verticals(labels)),
     }
 
 

@@ -124,16 +124,30 @@ def average_precision_influences(
     total = int(positives.sum())
     if not total:
         return np.zeros(len(positives))
+    effects, value = pair_effects(bins, hits, total)
+    sums = effects.sum(axis=1) if owners is None else np.bincount(owners, effects, len(positives))
+    return sums - value / total * positives
+
+
+def pair_effects(bins: np.ndarray, hits: np.ndarray, positives: int) -> tuple[np.ndarray, float]:
+    """The part of (2) that each pair adds to its video's influence, and the average precision by (3).
+
+    Args:
+        bins: int, any shape; hits: bool, the same shape.
+        positives: P, at least 1.
+
+    Returns:
+        float64 of that shape; what remains of (2) is - GAP P_v / P.
+    """
     bins = without_gaps(bins)
     hit_places = np.flatnonzero(hits)
     hit_bins = bins.ravel()[hit_places]
-    hit_owners = hit_places // bins.shape[1] if owners is None else owners[hit_places]
     pairs = np.bincount(bins.ravel())
     found = np.bincount(hit_bins, minlength=len(pairs))
-    of_pair, of_hit = _effects(pairs, found)
-    effects = of_pair[bins].sum(axis=1) if owners is None else np.bincount(owners, of_pair[bins], len(positives))
-    effects += np.bincount(hit_owners, of_hit[hit_bins], len(positives))
-    return (effects - pooled_average_precision(pairs, found, total) * positives) / total
+    of_pair, of_hit = (values / positives for values in _effects(pairs, found))
+    effects = of_pair[bins]
+    effects.ravel()[hit_places] += of_hit[hit_bins]
+    return effects, pooled_average_precision(pairs, found, positives)
 
 
 def confidence_bins(confidences: np.ndarray) -> np.ndarray:

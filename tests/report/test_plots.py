@@ -6,12 +6,14 @@ import pytest
 from yt8m.report.plots import (
     Axis,
     Bars,
+    Estimates,
     Line,
     Mark,
     Points,
     bar_plot,
     column_plot,
     histogram,
+    interval_plot,
     line_plot,
     matrix_plot,
     scatter_plot,
@@ -26,6 +28,10 @@ PLOTS = {
     ),
     "bar": lambda: bar_plot("Title", ["one", "two"], X, BARS, category="the y axis", caption="Caption"),
     "column": lambda: column_plot("Title", ["one", "two"], Y, BARS, category="the x axis", caption="Caption"),
+    "interval": lambda: interval_plot(
+        "Title", ["one", "two"], X, Estimates([0.1, -0.2], [0, -0.3], [0.2, -0.1], ["better", "worse"], ["c3", "c5"]),
+        category="the y axis", caption="Caption",
+    ),
     "histogram": lambda: histogram("Title", X, Y, [0, 1, 2], [0.5, 0.7], caption="Caption"),
     "matrix": lambda: matrix_plot(
         "Title", ["r"], ["c"], np.array([[0.9]]), [["90"]], row_label="the y axis", column_label="the x axis",
@@ -81,3 +87,11 @@ def test_matrix_shades_by_value():
     figure = matrix_plot("T", ["r"], ["a", "b"], values, [["0", "100"]], row_label="r", column_label="c")
     assert {"var(--h0)", "var(--h7)"} <= set(re.findall(r"var\(--h\d\)", figure))
     assert {"0", "100"} <= set(texts(figure))
+
+
+def test_intervals_have_their_texts_and_colours():
+    estimates = Estimates([0.1, -0.2], [0.05, -0.3], [0.15, -0.1], ["a verdict", "another"], ["c3", "c5"])
+    figure = interval_plot("T", ["one", "two"], X, estimates, category="part")
+    assert {"one", "two", "a verdict", "another"} <= set(texts(figure))
+    assert "var(--c3)" in figure
+    assert "var(--c5)" in figure

@@ -75,6 +75,17 @@ class Points:
     colour: str = "c1"
 
 
+@dataclass(frozen=True)
+class Estimates:
+    """A value with the ends of its interval for each name of the plot, the text beside it and its colour."""
+
+    values: Sequence[float]
+    lows: Sequence[float]
+    highs: Sequence[float]
+    texts: Sequence[str]
+    colours: Sequence[str]
+
+
 def line_plot(
     title: str, x: Axis, y: Axis, lines: Sequence[Line], *, marks: Sequence[Mark] = (), caption: str = "",
     height: float = 340,
@@ -119,6 +130,27 @@ def bar_plot(
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.45, -0.55)
         _add_legend(drawing, len(groups))
+        return _figure(drawing, title, caption)
+
+
+def interval_plot(
+    title: str, names: Sequence[str], value: Axis, estimates: Estimates, *, category: str, caption: str = ""
+) -> Markup:
+    """Values with their intervals as horizontal lines about 0, the first name on top; texts stand on the right."""
+    with Drawing(height=80 + len(names) * (BAR_HEIGHT + 2)) as drawing:
+        axes = drawing.axes
+        axes.axvline(0, color=COLOURS["axis"], linewidth=1.2)
+        rows = zip(estimates.values, estimates.lows, estimates.highs, estimates.texts, estimates.colours, strict=True)
+        for place, (middle, low, high, text, colour) in enumerate(rows):
+            axes.plot([low, high], [place, place], color=COLOURS[colour], linewidth=2.2)
+            axes.plot([middle], [place], "o", color=COLOURS[colour], markersize=7)
+            axes.annotate(
+                text, (1, place), (LABEL_GAP, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                va="center", fontsize=10.5, color=COLOURS["muted"], annotation_clip=False,
+            )  # fmt: skip
+        _set_axes(axes, value, Axis(category, "name"), grid="x")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.45, -0.55)
         return _figure(drawing, title, caption)
 
 

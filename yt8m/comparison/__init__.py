@@ -1,0 +1,6 @@
+"""Is one model better than another? Differences over the same videos, with paired intervals and verdicts."""
+
+from yt8m.comparison.gap import GapDifference, Verdict, compare_gap, gap_of, judged, verdict_on
+from yt8m.comparison.match import matched, taken
+
+__all__ = ["GapDifference", "Verdict", "compare_gap", "gap_of", "judged", "matched", "taken", "verdict_on"]
