@@ -5,14 +5,16 @@ the unit is a time or a size, ratio = naive / ours; where it is a rate (`/s`, `/
 """
 
 import argparse
-import importlib
 import os
 import pkgutil
 import platform
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import benchmarks
+from benchmarks._process import run
 from yt8m.storage import write_json
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name[0] != "_")
@@ -29,10 +31,11 @@ def main() -> int:
     results: dict[str, dict] = {}
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"{'job':<58}{'naive':>12}{'ours':>12}{'ratio':>8}  unit", flush=True)
-    for name in arguments.names or MODULES:
-        for job, result in importlib.import_module(f"benchmarks.{name}").run().items():
-            results[job] = result
-            print(_row(job, result), flush=True)
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        for name in arguments.names or MODULES:
+            for job, result in pool.submit(run, name).result().items():
+                results[job] = result
+                print(_row(job, result), flush=True)
     write_json(arguments.output, results)
     print(f"written to {arguments.output}")
     return 0
