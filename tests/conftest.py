@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("machine of any speed", deadline=None)
+settings.register_profile("machine of any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("machine of any speed")
 
 

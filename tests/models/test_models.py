@@ -96,12 +96,14 @@ def test_configuration_and_weights_come_back(name: str, small: Small, videos: Vi
     np.testing.assert_array_equal(again(videos, training=False), model(videos, training=False))
 
 
-@pytest.mark.parametrize("name", ["mlp", "netvlad", "nextvlad-mixture"])
-def test_a_whole_model_is_saved_and_loaded(name: str, small: Small, videos: Videos, tmp_path: Path) -> None:
-    model = made(name, small)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "float16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_whole_model_is_saved_and_loaded(name: str, dtype: str, small: Small, videos: Videos, tmp_path: Path) -> None:
+    model = made(name, small, dtype)
     expected = model(videos, training=False)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert loaded.dtype_policy.name == dtype
     np.testing.assert_array_equal(loaded(videos, training=False), expected)
 
 
