@@ -1,9 +1,11 @@
-"""What several tests share: the storage emulator."""
+"""What several tests share: the emulators of services."""
 
 import http.client
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 EMULATOR = Path(__file__).parent / "emulators" / "gcs.py"
+VERTEX_EMULATOR = EMULATOR.with_name("vertex.py")
 
 
 class Emulator:
@@ -62,3 +65,44 @@ def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     process.kill()
     process.wait()
     cloud.client.cache_clear()
+
+
+class Vertex:
+    """A running emulator of the Vertex AI Model Registry."""
+
+    def __init__(self, port: int):
+        self.endpoint = f"http://127.0.0.1:{port}"
+
+    def request(self, path: str, body: Any = None) -> tuple[int, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.endpoint + path, data), timeout=10) as answer:
+                return 200, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def fault(self, kind: str, method: str, path: str = "", count: int = 1) -> None:
+        self.request("/_faults", {"kind": kind, "method": method, "path": path, "count": count})
+
+    def models(self) -> Any:
+        return self.request("/_models")[1]
+
+    def log(self) -> list[tuple[str, str, int]]:
+        return [(entry["method"], entry["path"], entry["status"]) for entry in self.request("/_log")[1]]
+
+
+@pytest.fixture(scope="module")
+def vertex_process() -> Iterator[Vertex]:
+    """The emulator in a process of its own, which takes seconds to start."""
+    process = subprocess.Popen([sys.executable, str(VERTEX_EMULATOR)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    yield Vertex(int(process.stdout.readline()))
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def vertex(vertex_process: Vertex, gcs: Any) -> Vertex:
+    """The emulator with nothing in it; it looks for SavedModels in the storage emulator."""
+    vertex_process.request("/_reset", {"storage": gcs.host})
+    return vertex_process

@@ -1,11 +1,6 @@
 """Models whose predictions are as good as a test wants, and registries for them, local and on gs://."""
 
 import json
-import subprocess
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +15,6 @@ from yt8m.storage import file_crc32c
 from yt8m.top_k import label_ranks, top_k
 
 CLASSES, VIDEOS = 60, 600
-EMULATOR = Path(__file__).parents[1] / "emulators" / "vertex.py"
 
 
 @dataclass(frozen=True)
@@ -107,44 +101,3 @@ def models(tmp_path: Path) -> dict[str, Made]:
     """Models by name: `poor` is below the default floor, `fair` above, `good` better; `twin` is as good as `fair`."""
     qualities = {"poor": 0.3, "fair": 1.2, "twin": 1.2, "good": 2.0}
     return {name: make_model(tmp_path / "work", name, quality) for name, quality in qualities.items()}
-
-
-class Vertex:
-    """A running emulator of the Vertex AI Model Registry."""
-
-    def __init__(self, port: int):
-        self.endpoint = f"http://127.0.0.1:{port}"
-
-    def request(self, path: str, body: Any = None) -> tuple[int, Any]:
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(urllib.request.Request(self.endpoint + path, data), timeout=10) as answer:
-                return 200, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
-
-    def fault(self, kind: str, method: str, path: str = "", count: int = 1) -> None:
-        self.request("/_faults", {"kind": kind, "method": method, "path": path, "count": count})
-
-    def models(self) -> Any:
-        return self.request("/_models")[1]
-
-    def log(self) -> list[tuple[str, str, int]]:
-        return [(entry["method"], entry["path"], entry["status"]) for entry in self.request("/_log")[1]]
-
-
-@pytest.fixture(scope="module")
-def vertex_process() -> Iterator[Vertex]:
-    """The emulator in a process of its own, which takes seconds to start."""
-    process = subprocess.Popen([sys.executable, str(EMULATOR)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    yield Vertex(int(process.stdout.readline()))
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture
-def vertex(vertex_process: Vertex, gcs: Any) -> Vertex:
-    """The emulator with nothing in it; it looks for SavedModels in the storage emulator."""
-    vertex_process.request("/_reset", {"storage": gcs.host})
-    return vertex_process

@@ -4,21 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from tests.champion.conftest import Made, champion_of, offer
 from yt8m import storage
 from yt8m.champion import show
 
-DIES = """
+SERVER = """
 import os, signal, sys
-from yt8m.champion import files, promote as _, registry
-from yt8m.champion import promote
+from yt8m.champion import files, promote, registry
 from yt8m.storage import local
+import pandas  # which pyarrow imports at its first array
 
-steps, last = 0, int(sys.argv[1])
+module, steps = sys.modules["yt8m.champion.promote"], 0
 
 def step(work):
     def counted(*arguments, **options):
@@ -29,22 +29,44 @@ def step(work):
         return work(*arguments, **options)
     return counted
 
-module = sys.modules["yt8m.champion.promote"]
+def link(*names, work=os.link):
+    work(*names)
+    if last == -1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
 files.copy_file, files.write_json = step(files.copy_file), step(files.write_json)
 module.write_text, registry.create_json = step(module.write_text), step(registry.create_json)
-local.os.replace, local.os.link = step(os.replace), step(os.link)
-model, root, challenger, champion = sys.argv[2:]
-promote(model, root, challenger, champion)
+os.replace, os.link = step(os.replace), step(link)
+print("ready", flush=True)
+for line in sys.stdin:
+    last = int(line)
+    process = os.fork()
+    if not process:
+        promote(*sys.argv[1:])
+        os._exit(0)
+    print(os.waitpid(process, 0)[1], flush=True)
 """
 
 
-def run(step: int, challenger: Made, registry: str, champion: Made) -> int:
-    arguments = [str(step), challenger.model, registry, challenger.predictions, champion.predictions]
-    done = subprocess.run(
-        [sys.executable, "-c", DIES, *map(str, arguments)], capture_output=True, text=True, timeout=60
+@contextmanager
+def promotions(challenger: Made, registry: str, champion: Made) -> Iterator[Callable[[int], bool]]:
+    """A process that promotes in forks, each killed before its n-th step (-1: right after the change); whether so."""
+    arguments = map(str, [challenger.model, registry, challenger.predictions, champion.predictions])
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
-    return done.returncode
+    assert process.stdin
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+
+    def run(step: int) -> bool:
+        print(step, file=process.stdin, flush=True)
+        status = int(process.stdout.readline())
+        assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL
+        return bool(status)
+
+    yield run
+    process.communicate()
 
 
 def forget(registry: str, made: Made) -> None:
@@ -64,37 +86,26 @@ def whole(registry: str) -> bool:
 def test_a_kill_between_any_two_steps_leaves_the_old_champion(models: dict[str, Made], registry: str) -> None:
     fair, good = models["fair"], models["good"]
     offer(fair, registry)
-    kills = 0
-    while run(kills, good, registry, fair) == -signal.SIGKILL:
-        assert champion_of(registry) == fair.fingerprint
-        assert whole(registry)
-        assert len(show(registry)["history"]) == 1
-        kills += 1
-        if kills < (5 if registry.startswith("gs://") else 11):  # so that the next one takes the same steps
-            forget(registry, good)
-    assert kills == (5 if registry.startswith("gs://") else 11)
+    steps, kills = 5 if registry.startswith("gs://") else 12, 0
+    with promotions(good, registry, fair) as promote:
+        while promote(kills):
+            assert champion_of(registry) == fair.fingerprint
+            assert whole(registry)
+            assert len(show(registry)["history"]) == 1
+            kills += 1
+            if kills < steps:  # so that the next one takes the same steps
+                forget(registry, good)
+    assert kills == steps
     assert champion_of(registry) == good.fingerprint
     assert whole(registry)
-    names = storage.list_tree(registry)
-    assert sum(name.startswith("history/") for name in names) == 2
+    assert [change["kind"] for change in show(registry)["history"]] == ["promotion", "promotion"]
 
 
-def test_a_kill_right_after_the_change_leaves_the_new_one(
-    models: dict[str, Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_right_after_the_change_leaves_the_new_one(models: dict[str, Made], tmp_path: Path) -> None:
     registry = str(tmp_path / "registry")
     offer(models["fair"], registry)
-    script = DIES.replace("local.os.replace, local.os.link = step(os.replace), step(os.link)", """
-link = os.link
-def link_and_die(*names):
-    link(*names)
-    os.kill(os.getpid(), signal.SIGKILL)
-local.os.link = link_and_die""")  # fmt: skip
-    arguments = ["-1", models["good"].model, registry, models["good"].predictions, models["fair"].predictions]
-    done = subprocess.run([sys.executable, "-c", script, *map(str, arguments)], timeout=60)
-    assert done.returncode == -signal.SIGKILL
+    with promotions(models["good"], registry, models["fair"]) as promote:
+        assert promote(-1)
     assert champion_of(registry) == models["good"].fingerprint
     assert whole(registry)
-    again = offer(models["good"], registry, models["fair"])
-    assert "it is the champion already" in again["reason"]
-    assert os.environ.get("STORAGE_EMULATOR_HOST") is None
+    assert "it is the champion already" in offer(models["good"], registry, models["fair"])["reason"]

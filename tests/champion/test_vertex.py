@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.champion.conftest import Made, Vertex, champion_of, make_model, offer
+from tests.champion.conftest import Made, champion_of, make_model, offer
+from tests.conftest import Vertex
 from yt8m import storage
 from yt8m.champion import Terms, Thresholds, VertexTarget, roll_back, show
 from yt8m.champion import vertex as module
