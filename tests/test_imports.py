@@ -14,6 +14,7 @@ import pytest
 
 from yt8m.predictions import Predictions, write_predictions
 from yt8m.records.video_index import read_index
+from yt8m.storage import file_crc32c
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "yt8m"
@@ -200,6 +201,18 @@ def write_some_predictions(index_file: Path, output: Path) -> None:
     ))  # fmt: skip
 
 
+def write_model(folder: Path) -> None:
+    """The folder of the model that made these predictions; nothing here reads its weights."""
+    folder.mkdir()
+    weights = folder / "model.weights.h5"
+    weights.write_bytes(b"weights")
+    about = {"file": weights.name, "bytes": 7, "crc32c": file_crc32c(weights)}
+    (folder / "model.json").write_text(json.dumps({
+        "kind": "model", "name": "m", "architecture": "moe", "settings": {}, "level": "video", "num_classes": 3862,
+        "weights": about, "preset": {}, "fingerprint": "m",
+    }))  # fmt: skip
+
+
 def test_the_data_commands_run_where_there_is_no_framework(tmp_path: Path) -> None:
     index, predictions = tmp_path / "index.parquet", tmp_path / "predictions.parquet"
     shard = SAMPLE / "validate" / "validate0050.tfrecord"
@@ -210,11 +223,16 @@ def test_the_data_commands_run_where_there_is_no_framework(tmp_path: Path) -> No
         ["simulate", shard, "--max-frames", 3, "-o", tmp_path / "frames"],
     )
     write_some_predictions(index, predictions)
+    write_model(tmp_path / "model")
     without_frameworks(
         ["evaluate", predictions, "-o", tmp_path / "metrics"],
         ["compare", predictions, predictions, "--index", index, "-o", tmp_path / "comparison"],
         ["analyze", predictions, "--index", index, "-o", tmp_path / "analysis"],
         ["submission", predictions, "-o", tmp_path / "submission.csv"],
-    )
+        ["promote", tmp_path / "model", "--predictions", predictions, "--index", index, "--registry",
+         tmp_path / "registry", "--floor", 0.01],
+        ["promote", "--registry", tmp_path / "registry", "--show"],
+    )  # fmt: skip
+    assert (tmp_path / "registry" / "history" / "000001.json").exists()
     assert (tmp_path / "analysis" / "report.html").exists()
     assert (tmp_path / "submission.csv").read_text().startswith("VideoId,LabelConfidencePairs")
