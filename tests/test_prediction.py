@@ -1,5 +1,9 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,7 @@ import pytest
 
 from yt8m.errors import InputError
 from yt8m.exported_model import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
-from yt8m.loader import FrameSampling, RecordReader
+from yt8m.loader import PADDING, FrameSampling, RecordReader
 from yt8m.models import create
 from yt8m.prediction import confidences, load_model, predict
 from yt8m.predictions import read_predictions
@@ -17,6 +21,8 @@ from yt8m.records.build import build_index
 from yt8m.records.simulate import simulate
 from yt8m.records.tfrecord import RecordWriter, read_payload
 from yt8m.records.video_index import VideoIndex, read_index, write_index
+from yt8m.saved_parts import SavedParts
+from yt8m.storage import list_files
 
 SAMPLE = Path(__file__).parents[1] / "sample"
 CLASSES, VIDEOS = 3862, 21
@@ -206,3 +212,127 @@ def test_weights_of_another_architecture_are_refused(data: Path, tmp_path: Path)
     (model / MANIFEST).write_text(json.dumps({**manifest, "architecture": "moe"}))
     with pytest.raises(InputError, match=r"not the weights of what model\.json describes"):
         predict([model], data / "video.parquet", tmp_path / "p.parquet")
+
+
+def test_weights_decide_the_average(data: Path, tmp_path: Path) -> None:
+    index = read_index(data / "video.parquet")
+    models = [make_model(tmp_path / "a", seed=1), make_model(tmp_path / "b", seed=2)]
+    predict(models, data / "video.parquet", tmp_path / "p.parquet", weights=[3, 1])
+    one, two = (dense(model, index) for model in models)
+    expect(0.75 * one + 0.25 * two, index, tmp_path / "p.parquet", 20, tolerance=1e-6)
+    named = read_predictions(tmp_path / "p.parquet").metadata["models"]
+    assert [model["weight"] for model in named] == [3.0, 1.0]
+    equal = [predict(models, data / "video.parquet", tmp_path / f"{weights}.parquet", weights=weights)["fingerprint"]
+             for weights in (None, [1, 1])]  # fmt: skip
+    assert len({*equal, read_predictions(tmp_path / "p.parquet").metadata["fingerprint"]}) == 3
+    expect((one + two) / 2, index, tmp_path / "[1, 1].parquet", 20, tolerance=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [([1], "1 are given for 2 models"), ([1, 0], "the weight of .*b is 0; it must be above 0"),
+     ([1, -2], "is -2"), ([float("nan"), 1], "is nan"), ([1, float("inf")], "is inf")],
+)  # fmt: skip
+def test_wrong_weights_are_refused(data: Path, tmp_path: Path, weights: list[float], message: str) -> None:
+    models = [make_model(tmp_path / "a"), make_model(tmp_path / "b")]
+    with pytest.raises(InputError, match=message):
+        predict(models, data / "video.parquet", tmp_path / "p.parquet", weights=weights)
+
+
+class Killed(Exception):
+    """In the place of a kill."""
+
+
+def die_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The prediction dies after so many parts."""
+    saves = 0
+    save = SavedParts.save
+
+    def dying(self: SavedParts, part: Any) -> None:
+        nonlocal saves
+        save(self, part)
+        saves += 1
+        if saves == number:
+            monkeypatch.undo()
+            raise Killed
+
+    monkeypatch.setattr(SavedParts, "save", dying)
+
+
+@pytest.mark.parametrize("deaths", [[1], [4], [3, 1], [11]])
+def test_a_killed_prediction_goes_on_to_the_same_bytes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: list[int]
+) -> None:
+    """With a bad record in each half; 21 videos are 11 batches of two."""
+    shutil.copytree(data / "frame", tmp_path / "frame")
+    (shard,) = (tmp_path / "frame").glob("*.tfrecord")
+    index, content = read_index(data / "frame.parquet"), bytearray(shard.read_bytes())
+    for row in (4, 17):
+        content[int(index.offsets[row]) + 500] ^= 1
+    shard.write_bytes(content)
+    models = [
+        make_model(tmp_path / "a", "netvlad", "frame", **NETVLAD),
+        make_model(tmp_path / "b", level="frame", count=2),
+    ]
+    options: dict[str, Any] = {"batch_size": 2, "source": str(tmp_path / "frame"), "skip_bad_records": True}
+    straight = predict(models, data / "frame.parquet", tmp_path / "straight.parquet", **options)
+    output = tmp_path / "killed.parquet"
+    for number in deaths:
+        die_at(monkeypatch, number)
+        with pytest.raises(Killed):
+            predict(models, data / "frame.parquet", output, part_seconds=0, **options)
+        assert not output.exists()
+    read: list[int] = []
+    fill = RecordReader.fill
+    monkeypatch.setattr(
+        RecordReader, "fill", lambda self, batch, *rest: (read.extend(batch.rows), fill(self, batch, *rest))
+    )
+    assert predict(models, data / "frame.parquet", output, part_seconds=0, **options) == straight
+    assert min((row for row in read if row != PADDING), default=VIDEOS) >= 2 * sum(deaths)
+    assert output.read_bytes() == (tmp_path / "straight.parquet").read_bytes()
+    assert [entry["record"] for entry in straight["skipped"]] == [4, 17]
+    assert not (tmp_path / "killed.parquet.parts").exists()
+
+
+def test_a_prediction_killed_by_a_signal_goes_on(data: Path, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "m", "netvlad", "frame", **NETVLAD)
+    script = ("import sys; from yt8m.prediction import predict; predict([sys.argv[1]], sys.argv[2], sys.argv[3], "
+              "batch_size=1, part_seconds=0)")  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-c", script, model, data / "frame.parquet", tmp_path / "p.parquet"],
+                               stderr=subprocess.DEVNULL)  # fmt: skip
+    parts = tmp_path / "p.parquet.parts"
+    while not list(parts.glob("*-*.npz")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "p.parquet").exists()
+    for name in ("p", "q"):
+        predict([model], data / "frame.parquet", tmp_path / f"{name}.parquet", batch_size=1)
+    assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
+    assert not parts.exists()
+
+
+def test_parts_of_another_prediction_are_not_used(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [make_model(tmp_path / "a", seed=1), make_model(tmp_path / "b", seed=2)]
+    die_at(monkeypatch, 2)
+    with pytest.raises(Killed):
+        predict(models[:1], data / "video.parquet", tmp_path / "p.parquet", batch_size=4, part_seconds=0)
+    for name in ("p", "q"):
+        predict(models[1:], data / "video.parquet", tmp_path / f"{name}.parquet", batch_size=4)
+    assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
+
+
+def test_parts_may_lie_on_object_storage(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gcs: Any) -> None:
+    model, parts = make_model(tmp_path / "m"), "gs://bucket/work/predictions/x"
+    die_at(monkeypatch, 2)
+    with pytest.raises(Killed):
+        predict([model], data / "video.parquet", tmp_path / "p.parquet", batch_size=4, part_seconds=0, parts=parts)
+    assert [file.path.rpartition("/")[2] for file in list_files(f"{parts}/*")] == [
+        "00000000-00000001.npz", "00000001-00000002.npz", "job.json",
+    ]  # fmt: skip
+    predict([model], data / "video.parquet", tmp_path / "p.parquet", batch_size=4, parts=parts)
+    predict([model], data / "video.parquet", tmp_path / "q.parquet", batch_size=4)
+    assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
+    with pytest.raises(InputError, match="no object"):
+        list_files(f"{parts}/*")

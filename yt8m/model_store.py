@@ -98,11 +98,17 @@ def stage_model(manifest: StrPath, folder: StrPath) -> Path:
 
 
 def predict_model(manifest: StrPath, index: StrPath, output: StrPath, *, top: int = 20) -> dict[str, Any]:
-    """Predict the videos of an index with the model of a manifest; see `yt8m.prediction.predict`."""
+    """Predict the videos of an index with the model of a manifest; see `yt8m.prediction.predict`.
+
+    What is finished of it is kept beside the model at the work root, so that a retried step goes on where it was.
+    """
     from yt8m.prediction import predict
 
+    index_fingerprint = read_table(index, "video_index")[1]["fingerprint"]
+    uri = read_json(manifest).get("uri", "")
+    parts = join(uri.rstrip("/").rpartition("/")[0], "predictions", f"{index_fingerprint}-{top}")
     with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
-        return predict([str(stage_model(manifest, folder))], index, output, top=top)
+        return predict([str(stage_model(manifest, folder))], index, output, top=top, parts=parts)
 
 
 def _fingerprint(preset: dict[str, Any], training_set: StrPath, validation: StrPath, seed: int) -> str:

@@ -1,7 +1,9 @@
 """Predictions: the most confident labels of each video of an index, by one model or the average of several."""
 
 import contextlib
+import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,18 +11,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
 from yt8m.exported_model import MANIFEST, check_weights, find_model, read_manifest
+from yt8m.judged import COLUMNS, Judged, assemble, join_judged, judge
 from yt8m.loader import DEFAULT_STAGING, PADDING, Batch, Batches, FrameSampling, Staging, prediction_batches
 from yt8m.models import create
-from yt8m.predictions import Predictions, write_predictions
-from yt8m.progress import Progress
+from yt8m.predictions import write_predictions
+from yt8m.progress import Progress, log
 from yt8m.records.video_index import VideoIndex, read_index
-from yt8m.top_k import label_ranks, top_k
+from yt8m.saved_parts import SavedPart, SavedParts
 
 StrPath = str | os.PathLike[str]
 BATCH_SIZE = 256
+SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -34,17 +37,6 @@ class TrainedModel:
     def sampling(self) -> FrameSampling:
         """The frames that its predictions use."""
         return FrameSampling(**self.manifest["preset"]["frames"]["predict"])
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What one batch contributes, padding left out."""
-
-    rows: np.ndarray
-    top_labels: np.ndarray
-    top_confidences: np.ndarray
-    label_ranks: np.ndarray
-    label_confidences: np.ndarray
 
 
 def load_model(path: StrPath) -> TrainedModel:
@@ -78,11 +70,16 @@ def predict(
     *,
     top: int = 20,
     batch_size: int = BATCH_SIZE,
+    weights: Sequence[float] | None = None,
     source: str | None = None,
     skip_bad_records: bool = False,
     staging: Staging = DEFAULT_STAGING,
+    parts: StrPath | None = None,
+    part_seconds: float = 30.0,
 ) -> dict[str, Any]:
     """Predict each video of an index, in its order, and write a predictions file.
+
+    A killed prediction that is started again goes on where it was, and ends with the same bytes.
 
     Args:
         models: folders of trained models; several are averaged over the confidences of all classes.
@@ -90,9 +87,12 @@ def predict(
         output: the predictions file.
         top: labels a video, K.
         batch_size: videos at a time.
+        weights: of the models in the average, which need not add up to one; equal by default.
         source: the folder of the shards, if not where the index says.
         skip_bad_records: leave bad records out, list them in the result and predict the others.
         staging: how shards on gs:// are staged.
+        parts: folder of what is finished while it runs, local or gs://; by default `output` with `.parts` behind it.
+        part_seconds: between two parts.
 
     Returns:
         `{videos, top, num_classes, models, level, simulated, fingerprint, skipped}`; `skipped` lists bad records.
@@ -103,14 +103,24 @@ def predict(
     if top < 1:
         raise InputError(f"--top {top}: at least 1 label a video is needed")
     videos = read_index(index)
+    shares = _shares(weights, models)
     trained = [load_model(path) for path in models]
     _check(trained, models, videos, index)
-    with contextlib.ExitStack() as stack:
-        streams = _open_streams(stack, trained, videos, batch_size, source, skip_bad_records, staging)
-        parts = list(_parts(trained, streams, videos, top))
-        skipped = sorted(next(iter(streams.values())).skipped, key=lambda entry: (entry["file"], entry["record"]))
-    predictions = _assemble(videos, parts, _metadata(trained, videos))
+    metadata = _metadata(trained, videos, weights)
+    reading = {
+        "batch_size": min(batch_size, len(videos)),
+        "num_classes": metadata["num_classes"],
+        "source": source,
+        "skip_bad_records": skip_bad_records,
+        "staging": staging,
+    }
+    job = {**metadata, "top": top, "batch_size": reading["batch_size"], "skip_bad_records": skip_bad_records}
+    saved = SavedParts(parts or f"{os.fspath(output)}.parts", {**job, "backend": keras.backend.backend()})
+    run = _Run(trained, shares, videos, top, reading)
+    judged, skipped = run.finish(saved, part_seconds)
+    predictions = assemble(videos, judged, metadata)
     write_predictions(output, predictions)
+    saved.remove()
     return {
         "videos": len(predictions),
         "top": predictions.top_labels.shape[1],
@@ -118,6 +128,22 @@ def predict(
         **{key: predictions.metadata[key] for key in ("num_classes", "level", "simulated", "fingerprint")},
         "skipped": skipped,
     }
+
+
+def _shares(weights: Sequence[float] | None, models: Sequence[StrPath]) -> np.ndarray | None:
+    """Weights as float32 that add up to one; None for equal ones.
+
+    Raises:
+        InputError: not one for each model, or one that is not a positive number.
+    """
+    if weights is None:
+        return None
+    if len(weights) != len(models):
+        raise InputError(f"--weights: {len(weights)} are given for {len(models)} models; give one for each model")
+    for path, weight in zip(models, weights, strict=True):
+        if not 0 < weight < float("inf"):
+            raise InputError(f"--weights: the weight of {path} is {weight:g}; it must be above 0 (leave the model out)")
+    return (np.asarray(weights, np.float64) / np.sum(weights)).astype(np.float32)
 
 
 def _check(trained: list[TrainedModel], paths: Sequence[StrPath], videos: VideoIndex, index: StrPath) -> None:
@@ -139,74 +165,110 @@ def _check(trained: list[TrainedModel], paths: Sequence[StrPath], videos: VideoI
                                  "average models of one vocabulary")  # fmt: skip
 
 
-def _open_streams(
-    stack: contextlib.ExitStack,
-    trained: list[TrainedModel],
-    videos: VideoIndex,
-    batch_size: int,
-    source: str | None,
-    skip: bool,
-    staging: Staging,
-) -> dict[FrameSampling, Batches]:
-    """The batches of each way to choose frames; models that choose alike share them."""
-    classes = trained[0].manifest["num_classes"]
-    return {
-        sampling: stack.enter_context(prediction_batches(
-            videos, batch_size=min(batch_size, len(videos)), sampling=sampling, num_classes=classes, source=source,
-            skip_bad_records=skip, staging=staging,
-        ))
-        for sampling in dict.fromkeys(model.sampling for model in trained)
-    }  # fmt: skip
+@dataclass(frozen=True)
+class _Run:
+    """A prediction in the making.
+
+    Attributes:
+        trained: the models.
+        shares: of each in the average, float32; None for equal ones.
+        videos: to predict.
+        top: labels a video.
+        reading: arguments of `prediction_batches`.
+    """
+
+    trained: list[TrainedModel]
+    shares: np.ndarray | None
+    videos: VideoIndex
+    top: int
+    reading: dict[str, Any]
+
+    def finish(self, saved: SavedParts, part_seconds: float) -> tuple[Judged, list[dict[str, Any]]]:
+        """What saved parts hold and what they lack, in the order of the videos; and the records left out."""
+        keeper = _Keeper(saved, part_seconds)
+        predicted = sum(len(part.rows) for part in keeper.done)
+        if keeper.first:
+            log(f"prediction continues at video {predicted:,} of {len(self.videos):,}")
+        with contextlib.ExitStack() as stack:
+            streams = self._open_streams(stack, keeper.first)
+            stream = next(iter(streams.values()))
+            for judged in self._judge(streams, len(self.videos) - predicted):
+                keeper.add(judged, stream.skipped)
+            skipped = {(entry["file"], entry["record"]): entry for entry in [*keeper.skipped, *stream.skipped]}
+        return join_judged([*keeper.done, *keeper.new]), [skipped[record] for record in sorted(skipped)]
+
+    def _open_streams(self, stack: contextlib.ExitStack, first: int) -> dict[FrameSampling, Batches]:
+        """The batches from `first` on of each way to choose frames; models that choose alike share them."""
+        return {
+            sampling: stack.enter_context(
+                prediction_batches(self.videos, sampling=sampling, start=first, **self.reading)
+            )
+            for sampling in dict.fromkeys(model.sampling for model in self.trained)
+        }
+
+    def _judge(self, streams: dict[FrameSampling, Batches], total: int) -> Iterator[Judged]:
+        with Progress("predicting", total, "videos") as progress:
+            for batches in zip(*streams.values(), strict=True):
+                by_sampling = dict(zip(streams, batches, strict=True))
+                members = [confidences(model.model, by_sampling[model.sampling]) for model in self.trained]
+                mean = _average(members, self.shares)
+                rows = batches[0].rows
+                yield judge(self.videos, rows[rows != PADDING], mean[rows != PADDING], self.top)
+                progress.advance(int(np.count_nonzero(rows != PADDING)))
 
 
-def _parts(
-    trained: list[TrainedModel], streams: dict[FrameSampling, Batches], videos: VideoIndex, top: int
-) -> Iterator[_Part]:
-    with Progress("predicting", len(videos), "videos") as progress:
-        for batches in zip(*streams.values(), strict=True):
-            by_sampling = dict(zip(streams, batches, strict=True))
-            mean = _average([confidences(model.model, by_sampling[model.sampling]) for model in trained])
-            rows = batches[0].rows
-            yield _judge(videos, rows[rows != PADDING], mean[rows != PADDING], top)
-            progress.advance(int(np.count_nonzero(rows != PADDING)))
+class _Keeper:
+    """Collects what is predicted, batch after batch, and saves a part of it now and then.
+
+    Args:
+        saved: where; what is there already is taken up.
+        seconds: between two parts.
+
+    Attributes:
+        done: the parts that are saved; new: what is not yet.
+        skipped: the records left out that saved parts tell of.
+        first: the step of the next batch after the saved parts.
+    """
+
+    def __init__(self, saved: SavedParts, seconds: float):
+        self._saved, self._seconds, self._since = saved, seconds, time.monotonic()
+        parts = saved.load()
+        self.done = [Judged(**{name: part.arrays[name] for name in ("rows", *COLUMNS)}) for part in parts]
+        self.skipped = [entry for part in parts for entry in json.loads(str(part.arrays[SKIPPED]))]
+        self.first = parts[-1].end if parts else 0
+        self.new: list[Judged] = []
+
+    def add(self, judged: Judged, skipped: list[dict[str, Any]]) -> None:
+        """Take a batch; `skipped` lists the records left out so far."""
+        self.new.append(judged)
+        if time.monotonic() - self._since < self._seconds:
+            return
+        part, end = join_judged(self.new), self.first + len(self.new)
+        self._saved.save(SavedPart(self.first, end, {**part.arrays(), SKIPPED: np.array(json.dumps(skipped))}))
+        self.done.append(part)
+        self.first, self.new, self._since = end, [], time.monotonic()
 
 
-def _average(members: list[np.ndarray]) -> np.ndarray:
+def _average(members: list[np.ndarray], shares: np.ndarray | None) -> np.ndarray:
     """The mean of float32 matrices, summed in their order."""
+    if shares is not None:
+        members = [member * share for member, share in zip(members, shares, strict=True)]
     total = members[0]
     for member in members[1:]:
         total = total + member
-    return total / np.float32(len(members)) if len(members) > 1 else total
+    return total / np.float32(len(members)) if shares is None and len(members) > 1 else total
 
 
-def _judge(videos: VideoIndex, rows: np.ndarray, scores: np.ndarray, top: int) -> _Part:
-    """The top labels of some videos, and how their true labels fared: scores float32 [rows, V]."""
-    truth = videos.take(rows)
-    return _Part(rows, *top_k(scores, top), *label_ranks(scores, truth.labels, truth.bounds))
-
-
-def _assemble(videos: VideoIndex, parts: list[_Part], metadata: dict[str, Any]) -> Predictions:
-    rows = np.concatenate([part.rows for part in parts])
-    done = videos.take(rows)
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("top_labels", "top_confidences", "label_ranks", "label_confidences")
-    }
-    left_out = np.setdiff1d(np.arange(len(videos)), rows)
-    identity = [metadata["models"], metadata["index"], columns["top_labels"].shape[1], left_out.tolist()]
-    metadata = {**metadata, "fingerprint": fingerprint(identity)}
-    return Predictions(video_ids=done.video_ids, labels=done.labels, bounds=done.bounds, **columns, metadata=metadata)
-
-
-def _metadata(trained: list[TrainedModel], videos: VideoIndex) -> dict[str, Any]:
+def _metadata(trained: list[TrainedModel], videos: VideoIndex, weights: Sequence[float] | None) -> dict[str, Any]:
     manifests = [model.manifest for model in trained]
+    shares = [{}] * len(manifests) if weights is None else [{"weight": float(weight)} for weight in weights]
     return {
         "num_classes": manifests[0]["num_classes"],
         "simulated": videos.simulated,
         "level": videos.level,
         "models": [
-            {"name": m["name"], "fingerprint": m["fingerprint"], "training_set": m["training_set_fingerprint"]}
-            for m in manifests
+            {"name": m["name"], "fingerprint": m["fingerprint"], "training_set": m["training_set_fingerprint"], **share}
+            for m, share in zip(manifests, shares, strict=True)
         ],
         "index": videos.fingerprint(),
     }

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from yt8m.cli import main
-from yt8m.commands.predict import render
+from yt8m.commands.predict import parse_weights, render
+from yt8m.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,10 @@ def test_bad_records_are_shown() -> None:
     assert "  a.tfrecord: record 3 at byte 99: its checksum is wrong" in text
     assert text.endswith("and 2 more (--json lists all)")
     assert "bad" not in render({**result, "skipped": []})
+
+
+def test_weights_are_numbers_with_commas() -> None:
+    assert parse_weights(None) is None
+    assert parse_weights("2,1.5") == [2.0, 1.5]
+    with pytest.raises(InputError, match="--weights 2;1: numbers with commas"):
+        parse_weights("2;1")

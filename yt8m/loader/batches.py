@@ -163,6 +163,7 @@ def prediction_batches(
     source: str | None = None,
     skip_bad_records: bool = False,
     seed: int = 0,
+    start: int = 0,
     prefetch: int | None = None,
     threads: int | None = None,
     staging: Staging = DEFAULT_STAGING,
@@ -177,6 +178,7 @@ def prediction_batches(
         source: the folder or gs:// address of the shards; the index's own by default.
         skip_bad_records: list bad records in `skipped`, their rows becoming -1; by default they raise RecordError.
         seed: of the draws of a random sampling.
+        start: the first batch, to go on with a prediction.
         prefetch: batches made ahead; two more than there are threads by default.
         threads: that read; by default as many as cores, at most 8.
         staging: how shards on gs:// are staged; without a folder for them each goes when it has been read.
@@ -192,10 +194,10 @@ def prediction_batches(
     )
     order, stager = IndexOrder(index), None
     if isinstance(reader.shards, RemoteShards):
-        items = 0, len(index)
+        items = min(start * batch_size, len(index)), len(index)
         stager = Stager(index, reader.shards, order, staging, items=items, ahead=SHARDS_AHEAD, keep=False)
     maker = _Maker(reader, order, stager, batch_size, sampling, seed)
-    return Batches(maker, 0, -(-len(index) // batch_size), prefetch=prefetch, threads=threads)
+    return Batches(maker, start, -(-len(index) // batch_size), prefetch=prefetch, threads=threads)
 
 
 def _check_sizes(batch_size: int, seed: int) -> None:
