@@ -1,5 +1,6 @@
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,28 @@ def test_labels_csv_holds_every_label(full):
     assert known.mean() == pytest.approx(full[1]["metrics"]["map"], abs=1e-6)
 
 
+def test_every_missed_label_has_its_cause_in_all_files(full):
+    folder, findings = full
+    causes = read_table(folder / "errors.parquet", "errors")[0]["cause"].to_pylist()
+    rows = findings["causes"]["rows"]
+    assert {row["cause"]: row["labels"] for row in rows if row["labels"]} == Counter(causes)
+    assert set(pd.read_csv(folder / "labels.csv")["main_cause"].dropna()) <= set(causes)
+    html = (folder / "report.html").read_text()
+    for row in rows:
+        assert row["name"] in html
+    first = next(row for row in rows if row["cause"] == findings["causes"]["first"])
+    assert f"First thing to do: {first['remedy']}" in html
+
+
+def test_the_page_stores_nothing_and_shows_all_without_its_script(full):
+    html = (full[0] / "report.html").read_text()
+    assert not re.search("localStorage|sessionStorage|indexedDB|document.cookie|fetch\\(", html)
+    without = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    for text in ("GAP at stake by cause", "Missed labels by cause", "Would it help to repeat the hard videos?"):
+        assert text in without
+    assert "hidden" not in re.sub(r"<style>.*?</style>", "", without, flags=re.DOTALL)
+
+
 def test_best_worst_and_most_missed_by_brute_force(full):
     folder, findings = full
     table = pd.read_csv(folder / "labels.csv")
@@ -94,7 +117,7 @@ def test_the_report_needs_nothing_else(full):
     html = (full[0] / "report.html").read_text()
     assert not re.search(r"https?://|src=|@import", html)
     assert not re.search(r"\bnan\b|\bNone\b", html)
-    assert set(re.findall(r'href="([^"]*)"', html)) >= {"#s1", "#s8"}
+    assert set(re.findall(r'href="([^"]*)"', html)) >= {"#s1", "#s10"}
 
 
 def test_simulated_frames_are_announced(make_random_case, tmp_path):
@@ -119,6 +142,8 @@ def test_a_perfect_model(make_case, tmp_path):
     findings = analyze(make_case(scores, lists).path, tmp_path / "out")
     assert findings["metrics"]["gap"] == 1
     assert findings["most_missed"] == findings["confusions"] == []
+    assert findings["causes"]["first"] is None
+    assert "Why labels are missed" not in (tmp_path / "out" / "report.html").read_text()
     assert "Every true label of every video is among" in (tmp_path / "out" / "report.html").read_text()
 
 

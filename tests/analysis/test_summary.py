@@ -1,9 +1,10 @@
 import copy
+import re
 
 import pytest
 
 from yt8m.analysis.analyze import analyze
-from yt8m.analysis.summary import summarize
+from yt8m.analysis.summary import summarize, tripling_answer
 
 
 @pytest.fixture
@@ -30,6 +31,37 @@ def test_misses_stand_beside_the_papers(findings):
 def test_the_most_missed_labels_are_named(findings):
     row = findings["most_missed"][0]
     assert f"{row['name']} ({row['missed']} of {row['positives']})" in sentence(findings, "Most often missed")
+
+
+def test_the_causes_are_named_by_their_weight(findings):
+    text = sentence(findings, "Why labels are missed")
+    shares = [float(value) for value in re.findall(r"([\d.]+)\s%", text)]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=0.5)
+
+
+def test_the_first_thing_to_do_is_what_has_most_at_stake(findings):
+    for row in findings["causes"]["rows"]:
+        row["labels"], row["at_stake"], row["gap_if_cured"], row["share"] = 10, 0.01, 0.7, 0.1
+    findings["causes"]["first"] = "no_signal"
+    text = sentence(findings, "First thing to do")
+    assert text.startswith("First thing to do: more frames (train on frame-level")
+    assert "No signal in the video: 10.0" in text
+    assert text.endswith(f"GAP@20 would be 0.700 instead of {findings['metrics']['gap']:.3f}.")
+
+
+def test_tripling_is_judged_by_the_weights(findings):
+    assert "would hardly help" in sentence(findings, "To triple the hard videos")
+    weights = [row["weight"] for row in findings["causes"]["tripling"]["causes"] if row["weight"]]
+    assert f"weigh {min(weights):.2f} to {max(weights):.2f} times" in sentence(findings, "To triple")
+    findings["causes"]["tripling"]["causes"][0]["verdict"] = "perhaps"
+    assert "might help" in sentence(findings, "To triple the hard videos")
+
+
+def test_without_a_training_index_tripling_is_not_judged(case, tmp_path):
+    findings = analyze(case.path, tmp_path / "bare")
+    assert sentence(findings, "To triple") is None
+    assert "--index" in tripling_answer(findings["causes"])
 
 
 @pytest.mark.parametrize(("missed", "expected"), [(30, "but 75.0"), (11, "not missed notably more often")])

@@ -15,6 +15,8 @@ from yt8m.metrics import hits_in_top
 from yt8m.predictions import Predictions, read_predictions
 from yt8m.vocabulary import Vocabulary, read_vocabulary
 
+UNKNOWN_VERTICALS = ("", "(Unknown)")
+
 
 @dataclass(frozen=True)
 class LabelFacts:
@@ -122,7 +124,7 @@ class Evaluated:
     def vertical_numbers(self) -> np.ndarray:
         """Integers [V]: labels of the same vertical have the same; -1 where it is unknown."""
         names, numbers = np.unique(self.labels.verticals, return_inverse=True)
-        return np.where(names[numbers] == "", -1, numbers)
+        return np.where(np.isin(names[numbers], UNKNOWN_VERTICALS), -1, numbers)
 
     @property
     def frequencies(self) -> np.ndarray:

@@ -52,7 +52,7 @@ WORDS = (
     ),
     Words(
         "Confused with a related label",
-        "a wrong label of the same vertical, or one that often comes with it, has a confidence of "
+        "a wrong label of the same vertical (topic), or one that often comes with it, has a confidence of "
         f"{_percent(CONFIDENT)} or more",
         "label relations, and videos that tell the two apart",
         "train with a gate over the labels (model setting probability_gating); add videos with the one label and "

@@ -75,7 +75,7 @@ def missed_labels(evaluated: Evaluated, explained: Explained) -> pa.Table:
     labels = predictions.labels[evaluated.missed]
     instead, confidences = most_confident_wrong(evaluated, rows)
     none = instead < 0
-    verticals = np.array(evaluated.labels.verticals)
+    verticals = evaluated.vertical_numbers
     return pa.table({
         "video_id": pa.array(predictions.video_ids[rows].astype(str)),
         "label": labels.astype(np.int32),
@@ -87,7 +87,7 @@ def missed_labels(evaluated: Evaluated, explained: Explained) -> pa.Table:
         "instead": pa.array(instead, mask=none),
         "instead_name": _texts(instead, evaluated.labels.names, none),
         "instead_confidence": pa.array(confidences, mask=none),
-        "same_vertical": (verticals[labels] == verticals[instead]) & (verticals[labels] != "") & ~none,
+        "same_vertical": (verticals[labels] == verticals[instead]) & (verticals[labels] >= 0) & ~none,
         "labels_in_video": predictions.labels_per_video[rows].astype(np.int32),
         "missed_in_video": evaluated.missed_per_video[rows].astype(np.int32),
         "cause": _texts(explained.causes, list(CAUSES)),

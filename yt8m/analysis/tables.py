@@ -38,6 +38,10 @@ def missed_table(material: Material) -> Markup:
     return table(columns, rows, caption="Counts of videos; the last two rows are shares of the second.")
 
 
+TRIPLING = (
+    "The labels missed by each cause, if hard videos were seen three times in training. Weight: what the share of "
+    "these labels in all that is trained on would be multiplied by, on average."
+)
 VERDICTS = {"no": "no", "hardly": "hardly", "perhaps": "perhaps", None: "–"}
 
 
@@ -77,9 +81,7 @@ def tripling_table(material: Material) -> Markup:
         Column("Weight of these labels", True, "How much their share of all that is trained on would grow, on average"),
         Column("Would it help?"),
     ]
-    return table(
-        columns, rows, caption="The labels missed by each cause, if hard videos were seen three times in training"
-    )
+    return table(columns, rows, caption=TRIPLING)
 
 
 def label_ranking(material: Material, key: str, caption: str) -> Markup:
@@ -105,14 +107,14 @@ def most_missed_table(material: Material) -> Markup:
     rows = [
         [
             row["name"], row["vertical"], _count(row["training_count"]), count(row["positives"]), count(row["missed"]),
-            share(row["missed"] / row["positives"]), count(row["mean_rank_when_missed"]),
+            count(row["mean_rank_when_missed"]),
             WORDS[CAUSES.index(row["main_cause"])].name,
             instead.get(row["label"], "–"),
         ]
         for row in material.findings["most_missed"]
     ]  # fmt: skip
     columns = [
-        NAME, VERTICAL, TRAINING, POSITIVES, Column("Missed", True), Column("Share", True),
+        NAME, VERTICAL, TRAINING, POSITIVES, Column("Missed", True),
         Column("Mean rank", True, "Mean rank among all classes in the videos that miss it"),
         Column("Main cause"), Column("Said instead", wide=True),
     ]  # fmt: skip
