@@ -1,7 +1,7 @@
 """Explain the errors of predictions: which labels are missed, why, and what curing each cause would gain.
 
-Writes report.html (one self-contained page), errors.parquet (a row for each missed label, with its cause), labels.csv (a row
-for each label) and analysis.json. The predictions must be of a labelled set.
+Writes report.html (one self-contained page), errors.parquet (a row for each missed label, with its cause), labels.csv
+(a row for each label) and analysis.json. The predictions must be of a labelled set.
 """
 
 import argparse
@@ -15,7 +15,7 @@ EXAMPLE = "yt8m analyze predictions.parquet --index train.parquet --vocabulary v
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `yt8m analyze`."""
     parser.add_argument("predictions", help="predictions of a labelled set, made by `yt8m predict`")
-    parser.add_argument("--index", help="index of the training videos, for how often labels were trained on and which come together")
+    parser.add_argument("--index", help="index of the training videos: how often labels come there, and which together")
     parser.add_argument("--vocabulary", help="vocabulary.csv of the dataset, for the names of the labels")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the report and the tables")
 
