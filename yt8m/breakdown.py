@@ -149,12 +149,11 @@ class PairsByGroup:
     def __init__(self, scored: Scored, groups: np.ndarray):
         self.scored = scored
         numbers = (groups + 1).astype(np.min_scalar_type(int(groups.max()) + 1))  # 8 or 16 bits are sorted by counting
-        of_pairs, of_labels = numbers[scored.top_labels].ravel(), numbers[scored.predictions.labels]
         size = int(groups.max()) + 2
-        self._places = np.argsort(of_pairs, kind="stable")
-        self._place_ends = np.cumsum(np.bincount(of_pairs, minlength=size))
-        self._rows = scored.predictions.label_rows[np.argsort(of_labels, kind="stable")]
-        self._row_ends = np.cumsum(np.bincount(of_labels, minlength=size))
+        self._places = np.argsort(numbers[scored.top_labels].ravel(), kind="stable")
+        self._place_ends = np.cumsum(np.bincount(numbers, scored.label_counts, size)).astype(np.int64)
+        self._rows = scored.predictions.label_rows[np.argsort(numbers[scored.predictions.labels], kind="stable")]
+        self._row_ends = np.cumsum(np.bincount(numbers, scored.positives, size)).astype(np.int64)
 
     def places(self, group: int) -> np.ndarray:
         """Where the pairs of a group stand in the flattened top labels: int64, ascending."""

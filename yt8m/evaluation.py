@@ -5,6 +5,7 @@ and labels above 977 are its rare ones. Label indices are almost in the order of
 """
 
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ __all__ = ["LABEL_BUCKETS", "NUMBERS_OF_LABELS", "TOP", "evaluate", "measured", 
 
 FILE = "metrics.json"
 MANY = 4
+WORKERS = 2
 StrPath = str | os.PathLike[str]
 
 
@@ -71,7 +73,10 @@ def evaluate(
     """
     scored = read_scored(predictions)
     labels = read_label_facts(scored.num_classes, index, vocabulary)
-    result = {**_scores(scored, bootstrap), **_parts(scored, labels), **_sources(scored.predictions, labels)}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        scores = pool.submit(_scores, scored, bootstrap)
+        parts = _parts(scored, labels, pool)
+        result = {**scores.result(), **parts, **_sources(scored.predictions, labels)}
     write_json(join(output_dir, FILE), result)
     return result
 
@@ -109,14 +114,15 @@ def _bootstrap(table: Predictions, replicates: int) -> dict[str, Any]:
     return {"replicates": replicates, "low": interval.low, "high": interval.high}
 
 
-def _parts(scored: Scored, labels: LabelFacts) -> dict[str, Any]:
-    return {
-        "missed": missed_videos(scored.predictions, scored.k),
-        "by_number_of_labels": by_number_of_labels(scored),
-        "by_label": by_labels(scored, label_buckets(scored.num_classes)),
-        "by_training_count": by_labels(scored, training_buckets(labels)),
-        "by_vertical": by_labels(scored, verticals(labels)),
+def _parts(scored: Scored, labels: LabelFacts, pool: ThreadPoolExecutor) -> dict[str, Any]:
+    parts: dict[str, Future[Any]] = {
+        "missed": pool.submit(missed_videos, scored.predictions, scored.k),
+        "by_number_of_labels": pool.submit(by_number_of_labels, scored),
+        "by_label": pool.submit(by_labels, scored, label_buckets(scored.num_classes)),
+        "by_training_count": pool.submit(by_labels, scored, training_buckets(labels)),
+        "by_vertical": pool.submit(by_labels, scored, verticals(labels)),
     }
+    return {key: part.result() for key, part in parts.items()}
 
 
 def _sources(table: Predictions, labels: LabelFacts) -> dict[str, Any]:

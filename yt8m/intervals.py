@@ -139,7 +139,8 @@ def pair_effects(bins: np.ndarray, hits: np.ndarray, positives: int) -> tuple[np
     Returns:
         float64 of that shape; what remains of (2) is - GAP P_v / P.
     """
-    bins = without_gaps(bins)
+    if bins.size < FEW_PAIRS:  # far fewer than bins
+        bins = np.unique(bins, return_inverse=True)[1].reshape(bins.shape)
     hit_places = np.flatnonzero(hits)
     hit_bins = bins.ravel()[hit_places]
     pairs = np.bincount(bins.ravel())
@@ -166,9 +167,7 @@ def confidence_bins(confidences: np.ndarray) -> np.ndarray:
 
 
 def without_gaps(bins: np.ndarray) -> np.ndarray:
-    """Bins numbered anew in the same order, without those that hold nothing: integers, the same shape."""
-    if bins.size < FEW_PAIRS:
-        return np.unique(bins, return_inverse=True)[1].reshape(bins.shape)
+    """Bins numbered anew in the same order, without those that hold nothing: int32, the same shape."""
     numbers = np.cumsum(np.bincount(bins.ravel()) > 0, dtype=np.int32) - np.int32(1)
     return numbers[bins]
 

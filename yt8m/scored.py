@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.intervals import TOP, confidence_bins
+from yt8m.intervals import TOP, confidence_bins, without_gaps
 from yt8m.metrics import Metrics, hits_in_top
 from yt8m.predictions import Predictions, read_predictions
 
@@ -53,8 +53,13 @@ class Scored:
 
     @cached_property
     def bins(self) -> np.ndarray:
-        """The bins of the top confidences (see `yt8m.intervals.confidence_bins`): int32 [n, K]."""
-        return confidence_bins(self.top_confidences).reshape(self.hits.shape)
+        """The bins of the top confidences (see `yt8m.intervals.confidence_bins`), without gaps: int32 [n, K]."""
+        return without_gaps(confidence_bins(self.top_confidences)).reshape(self.hits.shape)
+
+    @cached_property
+    def label_counts(self) -> np.ndarray:
+        """int64 [V]: videos with each label among their top K."""
+        return np.bincount(self.top_labels.ravel(), minlength=self.num_classes)
 
     @cached_property
     def average_precisions(self) -> np.ndarray:

@@ -64,14 +64,16 @@ def compare(
     """
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(read_scored, (a, b))
-    second = Scored(matched(first.predictions, second.predictions), second.metrics)
-    facts = read_label_facts(first.num_classes, index, vocabulary)
-    labels = label_differences(first, second)
+        second = Scored(matched(first.predictions, second.predictions), second.metrics)
+        facts = read_label_facts(first.num_classes, index, vocabulary)
+        pending = pool.submit(_parts, first, second, facts)
+        labels = label_differences(first, second)
+        parts = pending.result()
     result = {
         **_whole(first, second, labels),
         "a": _side(a, first),
         "b": _side(b, second),
-        **_parts(first, second, facts),
+        **parts,
         "labels": _labels(labels, first.positives, facts),
         **_sources(first, second, facts),
     }
