@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,22 @@ def test_predictions_that_are_there_decide_the_same(made: dict[str, Path], tmp_p
         tmp_path / "model", registry, made["index"], tmp_path / "decision.json",
         predictions="not read again", floor=0.0, min_gain=None, card=tmp_path / "card.html",
     )["promoted"] is False  # fmt: skip
+
+
+def test_a_champion_that_cannot_predict_the_videos_is_named(made: dict[str, Path], tmp_path: Path) -> None:
+    registry = tmp_path / "registry"
+    predict_and_promote(made["folder"] / "short", registry, made["index"], terms=LOW)
+    videos = read_index(made["index"])
+    write_index(tmp_path / "frames.parquet", replace(videos, level="frame"))
+    predict([made["folder"] / "long"], made["index"], tmp_path / "predictions.parquet")
+    with pytest.raises(
+        InputError, match=r"registry/models/\S+ \(the champion logistic\) cannot predict these videos: "
+    ):
+        predict_and_promote(
+            made["folder"] / "long", registry, tmp_path / "frames.parquet",
+            predictions=tmp_path / "predictions.parquet", terms=LOW,
+        )  # fmt: skip
+    assert len(show(registry)["history"]) == 1
 
 
 def test_an_index_without_the_promotion_half_is_refused(made: dict[str, Path], tmp_path: Path) -> None:

@@ -129,5 +129,8 @@ def _predict(uri: str, index: Path, output: Path, who: str, **how: Any) -> Path:
 
     log(f"predicting the promotion half with {who}")
     with local_model(uri) as folder:
-        predict([folder], index, output, **how)
+        try:
+            predict([folder], index, output, **how)
+        except InputError as error:
+            raise InputError(f"{uri} ({who}) cannot predict these videos: {error}") from error
     return output

@@ -85,6 +85,8 @@ def test_a_promotion_that_was_not_published_is_published_by_the_next_run(
         offer(served["good"], REGISTRY, served["fair"], terms=Terms(vertex=target))
     assert champion_of(REGISTRY) == served["good"].fingerprint
     assert "champion" in aliases(vertex)["1"]
+    for name in ("saved_model/saved_model.pb", "model.weights.h5"):
+        (served["good"].model / name).unlink()
     again = offer(served["good"], REGISTRY, terms=Terms(vertex=target))
     assert (again["promoted"], again["vertex"]["uploaded"]) == (False, True)
     assert "champion" in aliases(vertex)["2"]

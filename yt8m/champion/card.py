@@ -12,7 +12,8 @@ from yt8m.report.page import Column, Section, Tile, count, decimal, page, share,
 from yt8m.vocabulary import Vocabulary
 
 ENOUGH = 5
-WEAKEST = 20
+WEAK = 0.5
+MOST_SHOWN = 30
 METRICS = (
     ("gap", "GAP@20", "All pairs of video and label in one ranking"),
     ("hit_at_1", "Hit@1", "Share of videos whose first label is right"),
@@ -29,7 +30,6 @@ class Card:
         manifest: `model.json`.
         scores, against: of the model and of the champion that it met, if there was one.
         decision: see `yt8m.champion.contest.Contest.as_json`.
-        champion: the name of that champion.
         promoted: whether the model was promoted.
         simulated: whether frames were, of training or of judging.
         vocabulary: names of labels, if known.
@@ -40,7 +40,6 @@ class Card:
     scores: Scores
     against: Scores | None
     decision: dict[str, Any]
-    champion: str | None
     promoted: bool
     simulated: bool
     vocabulary: Vocabulary | None = None
@@ -75,37 +74,43 @@ def _tiles(card: Card) -> list[Tile]:
 
 def _summary(card: Card) -> list[str]:
     verdict, reason = ("Promoted" if card.promoted else "Not promoted"), card.decision["reason"]
-    metrics, weak = card.scores.metrics, weakest_labels(card.scores)
+    metrics = card.scores.metrics
     judged = (
         f"Judged on {count(metrics['videos'])} validation videos with {count(metrics['positives'])} true labels that "
         "had no say in choosing it among other candidates."
     )
-    unseen = int((card.scores.positives == 0).sum())
-    lines = [f"{verdict}: {reason}.", judged]
-    if len(weak):
-        names = ", ".join(_name(card, label) for label in weak[:3])
-        lines.append(f"Weakest among the labels that could be judged: {names}.")
-    lines.append(f"Nothing is known here of {count(unseen)} of its {count(len(card.scores.positives))} labels: none of "
-                 "the videos that it was judged on has them.")  # fmt: skip
-    return lines
+    return [f"{verdict}: {reason}.", judged, _weak_sentence(card)]
 
 
-def weakest_labels(scores: Scores, most: int = WEAKEST) -> np.ndarray:
-    """The labels with the lowest average precision, among those with 5 or more videos; the more frequent first."""
-    known = np.flatnonzero(scores.positives >= ENOUGH)
-    order = np.lexsort((-scores.positives[known], scores.precisions[known]))
-    return known[order[:most]]
+def _weak_sentence(card: Card) -> str:
+    scores, weak = card.scores, weak_labels(card.scores)
+    classes, known = len(scores.positives), int((scores.positives >= ENOUGH).sum())
+    names = ", ".join(_name(card, label) for label in weak[:3])
+    return (
+        f"Of its {count(classes)} labels {count(known)} could be judged, because {ENOUGH} or more of these videos have "
+        f"them; {count(len(weak)) if len(weak) else 'none'} of these {'is' if len(weak) < 2 else 'are'} weak"
+        + (f" ({names}{', ...' if len(weak) > 3 else ''})." if names else ".")
+    )
+
+
+def weak_labels(scores: Scores) -> np.ndarray:
+    """The labels with an average precision below one half, of those with 5 or more videos; the weakest first."""
+    known = np.flatnonzero((scores.positives >= ENOUGH) & (scores.precisions < WEAK))
+    return known[np.lexsort((-scores.positives[known], scores.precisions[known]))]
 
 
 def _metrics(card: Card) -> Section:
     columns = [Column("Metric"), Column("This model", True), Column("95 % interval", True)]
-    columns += [Column(f"Champion before: {card.champion}", True)] if card.against else []
+    columns += [Column("Champion before", True)] if card.against else []
     rows = []
     for key, name, meaning in METRICS:
         row = [f"{name}: {meaning[0].lower()}{meaning[1:]}", decimal(card.scores.metrics[key], 4)]
         row.append(_range(card.scores, key, lambda value: decimal(value, 4)))
         rows.append([*row, decimal(card.against.metrics[key], 4)] if card.against else row)
-    lead = "Intervals say how far a score would move with other videos of the same kind."
+    lead = (
+        "Intervals say how far a score would move with other videos of the same kind; MAP has none, since it counts "
+        "labels of a single video as much as frequent ones."
+    )
     return Section("How well it does", f"{lead} {_gain(card)}".strip(), [table(columns, rows)])
 
 
@@ -120,7 +125,7 @@ def _gain(card: Card) -> str:
 
 
 def _weak_labels(card: Card) -> Section:
-    scores, weak = card.scores, weakest_labels(card.scores)
+    scores, weak = card.scores, weak_labels(card.scores)
     columns = [
         Column("Label"), Column("Vertical"),
         Column("Training videos", True, "Videos of the training set with the label"),
@@ -133,13 +138,23 @@ def _weak_labels(card: Card) -> Section:
             count(trained[label]) if trained is not None else "–", count(scores.positives[label]),
             decimal(scores.precisions[label]), share(scores.found[label] / scores.positives[label]),
         ]
-        for label in weak
+        for label in weak[:MOST_SHOWN]
     ]  # fmt: skip
-    lead = (
-        f"The {len(rows)} labels with the lowest average precision, of those that {ENOUGH} or more videos here have. "
-        "Do not rely on them." if rows else f"No label has {ENOUGH} videos here, so none can be judged by itself."
-    )  # fmt: skip
+    lead = _weak_lead(int((scores.positives >= ENOUGH).sum()), len(weak))
     return Section("Known weak labels", lead, [table(columns, rows)] if rows else [])
+
+
+def _weak_lead(judged: int, weak: int) -> str:
+    if not judged:
+        return f"No label has {ENOUGH} videos here, so none can be judged by itself."
+    some = f"of the {count(judged)} labels that {ENOUGH} or more videos here have"
+    if not weak:
+        return f"None {some} has an average precision below {WEAK:g}. Labels with fewer videos could not be judged."
+    shown = f" The weakest {MOST_SHOWN} of {count(weak)} are shown." if weak > MOST_SHOWN else ""
+    return (
+        f"Those {some} with an average precision below {WEAK:g}: do not rely on them. Labels with fewer videos could "
+        f"not be judged.{shown}"
+    )
 
 
 def _model(card: Card) -> Section:
@@ -174,7 +189,7 @@ def _training(card: Card) -> Section:
     facts += [
         ("Index it was made of", manifest.get("index_fingerprint", "–")),
         ("Vocabulary", manifest.get("vocabulary_fingerprint") or "none given"),
-        ("Frames", "simulated" if manifest.get("simulated") else "real" if manifest["level"] == "frame" else "none"),
+        ("Simulated", _simulated(manifest.get("simulated", False))),
         ("Steps", count(training.get("steps", 0))),
         ("Examples seen", count(training.get("examples", 0))),
         ("Training time", f"{training.get('seconds', 0) / 60:,.1f} minutes"),
@@ -187,7 +202,7 @@ def _training(card: Card) -> Section:
 def _judging(card: Card) -> Section:
     decision, metrics = card.decision, card.scores.metrics
     thresholds = decision["thresholds"]
-    gain = thresholds["min_gain"]
+    gain, against = thresholds["min_gain"], decision["champion"]
     return Section(
         "How it was judged",
         "The validation videos are split once, by a hash of their ids. Candidates are chosen on one half; a promotion "
@@ -196,10 +211,10 @@ def _judging(card: Card) -> Section:
             ("Videos", f"{count(metrics['videos'])} of the promotion half"),
             ("True labels", count(metrics["positives"])),
             ("Index", decision["index"]),
-            ("Frames", "simulated" if decision["simulated"] else "as recorded"),
+            ("Simulated", _simulated(decision["simulated"])),
             ("Floor", f"GAP above {thresholds['floor']:g}"),
             ("Gain needed", "beyond chance" + ("" if gain is None else f", or at least {gain:g}")),
-            ("Champion before", card.champion or "none"),
+            ("Champion before", f"{against['name']}, {against['fingerprint']}" if against else "none"),
         ])],
     )  # fmt: skip
 
@@ -211,6 +226,10 @@ def _provenance(card: Card) -> dict[str, str]:
 
 def _facts(rows: list[tuple[str, Any]]) -> Markup:
     return table([Column("What"), Column("Value", wide=True)], [[name, str(value)] for name, value in rows])
+
+
+def _simulated(value: bool) -> str:
+    return "yes: frames were drawn around real video-level means" if value else "no"
 
 
 def _range(scores: Scores, key: str, text: Any) -> str:

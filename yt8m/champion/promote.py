@@ -96,21 +96,14 @@ def settle(
     Raises:
         InputError: the terms ask to publish what cannot be published.
     """
-    check_publishable(records.root, list(list_tree(located.uri)) if terms.vertex else None, terms.vertex)
+    check_publishable(records.root, None, terms.vertex)
     current = records.champion()
-    if current is None:
+    reason = _settled(located, current, records, terms)
+    if reason is None:
+        if terms.vertex:
+            check_publishable(records.root, list(list_tree(located.uri)), terms.vertex)
         return None
-    if current.fingerprint == located.fingerprint:
-        reason = f"it is the champion already, since change {current.number} ({current.time})"
-    else:
-        taken_back = records.taken_back(located.fingerprint)
-        if taken_back is None or terms.again:
-            return None
-        reason = (
-            f"it was taken back by change {taken_back.number} ({taken_back.time}; {taken_back.reason}); promote it "
-            "with --again if that no longer holds"
-        )
-    if card is not None:
+    if card is not None and current is not None:
         _copy_card(records, current, card)
     return {**_outcome(records, located, False, reason, terms), "decision": None}
 
@@ -118,6 +111,21 @@ def settle(
 def now() -> str:
     """The time, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _settled(located: LocatedModel, current: Change | None, records: Registry, terms: Terms) -> str | None:
+    """Why there is nothing to decide; None when there is."""
+    if current is None:
+        return None
+    if current.fingerprint == located.fingerprint:
+        return f"it is the champion already, since change {current.number} ({current.time})"
+    taken_back = None if terms.again else records.taken_back(located.fingerprint)
+    if taken_back is None:
+        return None
+    return (
+        f"it was taken back by change {taken_back.number} ({taken_back.time}; {taken_back.reason}); promote it with "
+        "--again if that no longer holds"
+    )
 
 
 def _enthrone(records: Registry, contest: Contest, page: str) -> None:
@@ -155,7 +163,6 @@ def _card(contest: Contest, vocabulary: StrPath | None, training_set: StrPath | 
             scores=contest.scores,
             against=contest.against,
             decision=contest.as_json(),
-            champion=contest.champion.name if contest.champion else None,
             promoted=contest.verdict.wins,
             simulated=contest.simulated,
             vocabulary=read_vocabulary(vocabulary) if vocabulary else None,
