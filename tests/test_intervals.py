@@ -65,12 +65,6 @@ def test_widths_of_a_difference_are_those_of_the_bootstrap_in_pairs():
     assert standard_error(gap_influences(b) - gap_influences(a)) == pytest.approx(drawn.std(), rel=0.12)
 
 
-def test_a_replicate_is_the_exact_score_of_the_videos_drawn():
-    table = World(400).predictions(1)
-    rows = np.random.default_rng(5).integers(0, 400, 400)
-    assert bootstrap_gaps(table, 1, seed=5)[0] == pytest.approx(gap_of(taken(table, rows)), abs=1e-4)
-
-
 def test_of_intervals_of_many_samples_95_percent_hold_the_truth():
     truth = gap_of(World(40_000, 25, seed=99).predictions(1))
     held = 0
