@@ -8,6 +8,7 @@ def analyze_errors(
     predictions: dsl.Input[dsl.Dataset],
     train_index: dsl.Input[dsl.Dataset],
     vocabulary: str,
+    work_root: str,
     analysis: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
 ) -> None:
@@ -17,6 +18,7 @@ def analyze_errors(
         predictions: Predictions of labelled videos.
         train_index: The videos trained on, for how often each label occurs.
         vocabulary: Vocabulary file (CSV) for the labels' names; empty for none.
+        work_root: Folder or gs:// address that outlives the run; the step's record goes there.
 
     Returns:
         analysis: Folder with report.html, errors.parquet, labels.csv and analysis.json.
@@ -25,6 +27,8 @@ def analyze_errors(
     import shutil
 
     from yt8m.analysis.analyze import analyze
+    from yt8m.runs.records import recorded
 
-    analyze(predictions.path, analysis.path, index=train_index.path, vocabulary=vocabulary or None)
-    shutil.copyfile(f"{analysis.path}/report.html", report.path)
+    with recorded("analyze-errors", work_root, [analysis, report], [predictions, train_index]):
+        analyze(predictions.path, analysis.path, index=train_index.path, vocabulary=vocabulary or None)
+        shutil.copyfile(f"{analysis.path}/report.html", report.path)

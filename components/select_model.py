@@ -10,6 +10,7 @@ def select_model(
     models: dsl.Input[List[dsl.Model]],
     predictions: dsl.Input[List[dsl.Dataset]],
     metrics: dsl.Input[List[dsl.Metrics]],
+    work_root: str,
     model: dsl.Output[dsl.Model],
     validation_predictions: dsl.Output[dsl.Dataset],
 ) -> None:
@@ -19,18 +20,21 @@ def select_model(
         models: model.json of each candidate.
         predictions: Validation predictions of each candidate.
         metrics: Metrics of each candidate.
+        work_root: Folder or gs:// address that outlives the run; the step's record goes there.
 
     Returns:
         model: model.json of the winner.
         validation_predictions: Validation predictions of the winner.
     """
+    from yt8m.runs.records import recorded
     from yt8m.selection import select_model
 
-    selected = select_model(
-        [artifact.path for artifact in models],
-        [artifact.path for artifact in predictions],
-        [f"{artifact.path}/metrics.json" for artifact in metrics],
-        model.path,
-        validation_predictions.path,
-    )
-    model.metadata.update(selected)
+    with recorded("select-model", work_root, [model, validation_predictions], models):
+        selected = select_model(
+            [artifact.path for artifact in models],
+            [artifact.path for artifact in predictions],
+            [f"{artifact.path}/metrics.json" for artifact in metrics],
+            model.path,
+            validation_predictions.path,
+        )
+        model.metadata.update(selected)

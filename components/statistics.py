@@ -7,6 +7,7 @@ from kfp import dsl
 def statistics(
     video_index: dsl.Input[dsl.Dataset],
     vocabulary: str,
+    work_root: str,
     statistics: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
 ) -> None:
@@ -15,6 +16,7 @@ def statistics(
     Args:
         video_index: The videos to describe.
         vocabulary: Vocabulary file (CSV) for the labels' names; empty for none.
+        work_root: Folder or gs:// address that outlives the run; the step's record goes there.
 
     Returns:
         statistics: Folder with statistics.json and statistics.html.
@@ -22,7 +24,12 @@ def statistics(
     """
     import shutil
 
+    from yt8m.artifacts import scalars
     from yt8m.rebalance.statistics import build_statistics
+    from yt8m.runs.records import recorded
 
-    build_statistics(video_index.path, statistics.path, vocabulary=vocabulary or None)
-    shutil.copyfile(f"{statistics.path}/statistics.html", page.path)
+    with recorded("statistics", work_root, [statistics, page], [video_index]):
+        statistics.metadata.update(
+            scalars(build_statistics(video_index.path, statistics.path, vocabulary=vocabulary or None))
+        )
+        shutil.copyfile(f"{statistics.path}/statistics.html", page.path)

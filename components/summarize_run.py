@@ -1,42 +1,48 @@
 """Step summarize-run."""
 
-from typing import List
+from typing import Any, Dict, List
 
 from kfp import dsl
 
 
 @dsl.component(base_image="yt8m-data", install_kfp_package=False)
 def summarize_run(
-    models: dsl.Input[List[dsl.Model]],
-    predictions: dsl.Input[List[dsl.Dataset]],
-    metrics: dsl.Input[List[dsl.Metrics]],
-    selected: dsl.Input[dsl.Model],
-    train_index: dsl.Input[dsl.Dataset],
-    validation_index: dsl.Input[dsl.Dataset],
-    test_index: dsl.Input[dsl.Dataset],
+    status: dsl.PipelineTaskFinalStatus,
+    work_root: str,
+    candidates: List[Dict[str, Any]],
+    rates: Dict[str, float],
+    webhook: str,
+    job_name: str,
+    job_id: str,
     run_summary: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
 ) -> None:
-    """Put every candidate's results, the choice and the data they saw into one file.
+    """Sum a run up, whether it succeeded or not, and tell a webhook; never cached.
 
     Args:
-        models: model.json of each candidate.
-        predictions: Validation predictions of each candidate.
-        metrics: Metrics of each candidate.
-        selected: model.json of the winner.
-        train_index: The train partition.
-        validation_index: The validation partition.
-        test_index: The test partition.
+        status: How the run ended, by the backend.
+        work_root: Folder or gs:// address with the records of the run's steps.
+        candidates: Models to train, each exactly {name, preset, overrides}.
+        rates: Price of an hour by kind of step (data, train, predict); empty for no cost.
+        webhook: Address that the summary is posted to as JSON; empty for none.
+        job_name: Name of this run, as the backend has it.
+        job_id: Its id, as the backend has it.
 
     Returns:
-        run_summary: The summary (JSON).
+        run_summary: What ran, what came out, what it cost, what failed, and what to do (JSON).
+        page: The same as a page, for the user interface.
     """
-    from yt8m.run_summary import summarize_run
+    from yt8m.runs.finish import finish_run
+    from yt8m.runs.records import run_name
 
-    summarize_run(
-        [artifact.path for artifact in models],
-        [artifact.path for artifact in predictions],
-        [f"{artifact.path}/metrics.json" for artifact in metrics],
-        selected.path,
-        {"train": train_index.path, "validate": validation_index.path, "test": test_index.path},
-        run_summary.path,
+    summary = finish_run(
+        work_root,
+        run_name(job_name, job_id),
+        candidates=[str(candidate.get("name")) for candidate in candidates],
+        succeeded=status.state == "SUCCEEDED",
+        message=status.error_message or "",
+        rates=rates,
+        address=webhook,
+        copies={"summary.json": run_summary.path, "summary.html": page.path},
     )
+    run_summary.metadata.update({"state": summary["state"], "seconds": summary["seconds"]})

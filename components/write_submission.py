@@ -7,6 +7,7 @@ from kfp import dsl
 def write_submission(
     predictions: dsl.Input[dsl.Dataset],
     test_index: dsl.Input[dsl.Dataset],
+    work_root: str,
     submission: dsl.Output[dsl.Dataset],
 ) -> None:
     """Write predictions of the test set in the challenge's format.
@@ -14,12 +15,15 @@ def write_submission(
     Args:
         predictions: Predictions of the test set.
         test_index: The test set; each of its videos must be there exactly once.
+        work_root: Folder or gs:// address that outlives the run; the step's record goes there.
 
     Returns:
         submission: CSV with 20 label-confidence pairs a video.
     """
     from yt8m.artifacts import scalars
+    from yt8m.runs.records import recorded
     from yt8m.submission import write_submission
 
-    made = write_submission([predictions.path], submission.path, index=test_index.path)
-    submission.metadata.update(scalars(made))
+    with recorded("write-submission", work_root, [submission], [predictions, test_index]):
+        made = write_submission([predictions.path], submission.path, index=test_index.path)
+        submission.metadata.update(scalars(made))

@@ -5,31 +5,54 @@ from pathlib import Path
 from typing import Any
 
 from targets.local import LOG, LocalRun
+from yt8m.runs.finish import SUMMARY
 from yt8m.storage import atomic_file, read_json
 
-FILES = {
-    "report": "report.html",
-    "statistics": "statistics.html",
-    "submission": "submission.csv",
-    "run_summary": "summary.json",
+FILES = ("report.html", "statistics.html", "validation.html", "submission.csv", "summary.html", "summary.json")
+NAMES = {
+    "report.html": "report",
+    "statistics.html": "statistics",
+    "submission.csv": "submission",
+    "summary.html": "run",
+    "summary.json": "summary",
 }
 
 
-def report_run(run: LocalRun, output: Path) -> str:
-    """Copy a run's outputs to their names in a folder, each whole or not at all; the text to print at the end."""
-    for key, name in FILES.items():
+def report_run(run: LocalRun, folder: Path, output: Path) -> str:
+    """Copy the results of a run to the user's folder, each whole or not at all; the text to print at the end.
+
+    Args:
+        run: how it went.
+        folder: of its results at the work root.
+        output: the user's.
+    """
+    for name in FILES:
         with atomic_file(output / name) as copy:
-            shutil.copyfile(run.outputs[key], copy)
-    summary = read_json(output / FILES["run_summary"])
-    lines = ["", *_table(summary), ""]
+            shutil.copyfile(folder / name, copy)
+    summary = read_json(output / "summary.json")
+    lines = ["", *_table(summary), "", *_choice(summary), ""]
     if summary["simulated"]:
         lines += ["The frames are simulated from video-level features; read the numbers with that in mind.", ""]
-    lines += [f"{key.replace('run_', ''):<11} {output / name}" for key, name in FILES.items()]
+    lines += [f"{NAMES[name]:<11} {output / name}" for name in FILES if name in NAMES]
     lines += [f"{'log':<11} {output / LOG}"]
     if run.reused:
         steps = run.reused + run.executed
         lines += ["", f"{run.reused} of {steps} steps were not repeated: nothing that they depend on has changed."]
     return "\n".join(lines)
+
+
+def latest_run(work_root: Path) -> Path:
+    """The folder of the run that ended last: names of local runs are times, and runs of a folder never overlap."""
+    return max((work_root / "runs").glob(f"*/{SUMMARY}")).parent
+
+
+def _choice(summary: dict[str, Any]) -> list[str]:
+    """How the winner was chosen, and what became of it."""
+    selection, promotion = summary["selection"], summary["promotion"]
+    gaps = ", ".join(f"{name} {gap:.4f}" for name, gap in selection["gaps"].items())
+    chosen = [f"Chosen on the {selection['videos']:,} videos of one half (GAP: {gaps})."] if len(
+        selection["gaps"]) > 1 else []  # fmt: skip
+    return [*chosen, f"{'Promoted' if promotion['promoted'] else 'Not promoted'}: {promotion['reason']}."]
 
 
 def _table(summary: dict[str, Any]) -> list[str]:

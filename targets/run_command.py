@@ -11,7 +11,7 @@ from kfp.dsl.base_component import BaseComponent
 
 from targets.docker_daemon import LocalImage, find_images
 from targets.local import run_locally
-from targets.publish import report_run
+from targets.publish import latest_run, report_run
 from targets.run_record import Request, read_request
 from targets.settings import load_profile
 from targets.sources import find_partitions, simulate_sample
@@ -99,7 +99,8 @@ def run_command(given: argparse.Namespace, make_pipeline: MakePipeline) -> str:
     request.arguments["code_version"] = _version(request.arguments, found)
     images = {kind: image.id for kind, image in found.items()}
     pipeline = make_pipeline(_in_images(images), request.arguments["candidates"], "", parallelism=request.jobs)
-    return report_run(run_locally(pipeline, request, folder), options.output)
+    run = run_locally(pipeline, request, folder)
+    return report_run(run, latest_run(Path(request.arguments["work_root"])), options.output)
 
 
 def _refuse_others(given: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from yt8m.data_checks.thresholds import read_thresholds
 from yt8m.errors import InputError
 from yt8m.storage import require_file
 
@@ -55,12 +56,23 @@ class Resources:
 
 @dataclass(frozen=True)
 class Profile:
-    """A named place to run: images by kind (data, trainer), volumes as (claim, path), resources by kind of step."""
+    """A named place to run.
+
+    Attributes:
+        name: of the profile.
+        images: by kind (data, trainer).
+        volumes: as (claim, path).
+        steps: resources by kind of step (data, train, predict).
+        rates: price of an hour by kind of step; empty when none are given.
+        thresholds: that data must keep, those of the file that differ from the library's.
+    """
 
     name: str
     images: dict[str, str]
     volumes: tuple[tuple[str, str], ...]
     steps: dict[str, Resources]
+    rates: dict[str, float]
+    thresholds: dict[str, float]
 
 
 def load_profile(path: str | os.PathLike[str], name: str) -> Profile:
@@ -73,8 +85,9 @@ def load_profile(path: str | os.PathLike[str], name: str) -> Profile:
         content = yaml.safe_load(require_file(path, "name the settings file with --settings").read_text("utf-8"))
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
-    profiles = _Entry(content, str(path)).only("profiles")["profiles"].mapping()
-    loaded = {key: _profile(key, entry) for key, entry in profiles.items()}
+    entries = _Entry(content, str(path)).only("profiles", optional=("thresholds",))
+    thresholds = _thresholds(entries["thresholds"]) if "thresholds" in entries else {}
+    loaded = {key: _profile(key, entry, thresholds) for key, entry in entries["profiles"].mapping().items()}
     if name not in loaded:
         raise InputError(f"{path}: there is no profile '{name}'; there are {', '.join(loaded)}")
     return loaded[name]
@@ -122,19 +135,36 @@ class _Entry:
             raise self.fail(f"a whole number from {least}")
         return self.value
 
+    def amount(self) -> float:
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not 0 <= self.value < 1e6:
+            raise self.fail("an amount from 0")
+        return float(self.value)
+
     def choice(self, valid: tuple[str, ...]) -> str:
         if self.value not in valid:
             raise self.fail(f"one of {', '.join(valid)}")
         return str(self.value)
 
 
-def _profile(name: str, entry: _Entry) -> Profile:
-    entries = entry.only("images", "volumes", "steps")
+def _thresholds(entry: _Entry) -> dict[str, float]:
+    values = {key: value.value for key, value in entry.mapping().items()}
+    read_thresholds(values, entry.place)
+    return {key: float(value) for key, value in values.items()}
+
+
+def _rates(entry: _Entry) -> dict[str, float]:
+    return {key: value.amount() for key, value in entry.only(*KINDS).items()}
+
+
+def _profile(name: str, entry: _Entry, thresholds: dict[str, float]) -> Profile:
+    entries = entry.only("images", "volumes", "steps", optional=("rates",))
     return Profile(
         name=name,
         images={key: _image(name, image) for key, image in entries["images"].only("data", "trainer").items()},
         volumes=tuple(_volume(volume) for volume in entries["volumes"].items()),
         steps={key: _resources(step) for key, step in entries["steps"].only(*KINDS).items()},
+        rates=_rates(entries["rates"]) if "rates" in entries else {},
+        thresholds=thresholds,
     )
 
 

@@ -12,7 +12,7 @@ from yt8m.errors import InputError
 from yt8m.halves import in_half
 from yt8m.predictions import Predictions, write_predictions
 from yt8m.records.video_index import Shard, VideoIndex, write_index
-from yt8m.run_summary import summarize_run
+from yt8m.runs.results import collect_results
 from yt8m.selection import best, gather_results, select_model
 
 IDS = np.array([f"{number:04d}".encode() for number in range(200)])
@@ -82,7 +82,7 @@ def test_the_promotion_half_has_no_say(tmp_path: Path) -> None:
     assert best(results).name == "a"
     rows = {result.name: result.row() for result in results}
     assert (rows["a"]["gap"], rows["b"]["gap"]) == (0.275, 0.75)
-    assert (rows["a"]["selection_gap"], rows["b"]["selection_gap"]) == pytest.approx((0.55, 0.5))
+    assert [result.selection_gap for result in results] == pytest.approx([0.55, 0.5])
     assert {result.selection_videos for result in results} == {20}
 
 
@@ -137,19 +137,19 @@ def summary(tmp_path: Path, simulated: tuple[bool, bool, bool], choice: str = "b
         for (name, videos), is_simulated in zip({"train": 5, "validate": 3, "test": 2}.items(), simulated, strict=True)
     }
     chosen = tmp_path / "in" / f"{choice}.json"
-    returned = summarize_run(*candidates.files(), chosen, partitions, tmp_path / "summary.json")
-    assert json.loads((tmp_path / "summary.json").read_text()) == returned
-    return returned
+    return collect_results(*candidates.files(), chosen, partitions)
 
 
 def test_the_summary_lists_the_candidates_best_first(tmp_path: Path) -> None:
     result = summary(tmp_path, (False, False, False))
     assert [row["name"] for row in result["candidates"]] == ["b", "c", "a"]
     assert result["candidates"][2] == {
-        "name": "a", "selection_gap": pytest.approx(0.5), "gap": 0.5, "hit_at_1": 0.25, "size_mb": 1.23,
-        "seconds": 12.3,
+        "name": "a", "gap": 0.5, "hit_at_1": 0.25, "size_mb": 1.23, "seconds": 12.3,
     }  # fmt: skip
     assert (result["selection"]["half"], result["selection"]["videos"]) == ("selection", 20)
+    assert result["selection"]["gaps"] == {
+        name: pytest.approx(g) for name, g in zip("bca", (0.6, 0.55, 0.5), strict=True)
+    }
     assert "one half" in result["selection"]["note"]
     assert result["selected"] == "b"
     assert {name: part["videos"] for name, part in result["partitions"].items()} == {

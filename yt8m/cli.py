@@ -19,6 +19,7 @@ COMMANDS = {
     "download": "shards from the official mirror, MD5 verified",
     "index": "list the videos of shards in a table",
     "statistics": "label imbalance, labels and frames a video, as a page and JSON",
+    "validate": "check data before training: ids, labels, drift",
     "rebalance": "make a training set by a recipe",
     "export": "a training set as real shards, bytes unchanged",
     "train": "train a model by a preset",

@@ -7,6 +7,7 @@ finds the finished model there, or the checkpoint of an unfinished one. What a p
 download every byte under an artifact, so the weights stay where they are.
 """
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -14,13 +15,17 @@ from typing import Any
 
 from yt8m.artifacts import fingerprint, read_table
 from yt8m.candidates import check_candidate
+from yt8m.champion.files import local_model
+from yt8m.champion.registry import Registry
 from yt8m.code_version import code_version
 from yt8m.errors import InputError
+from yt8m.located_model import LocatedModel, locate_model
 from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.storage import atomic_file, exists, is_remote, join, read_json, stage, write_json
 
 MANIFEST = "model.json"
+NOTHING, CHAMPION = STARTS = ("nothing", "champion")
 StrPath = str | os.PathLike[str]
 
 
@@ -33,6 +38,8 @@ def train_candidate(
     *,
     seed: int = 0,
     vocabulary: str | None = None,
+    start_from: str = NOTHING,
+    registry: str | None = None,
 ) -> dict[str, Any]:
     """Train a candidate at the work root, unless it is there already, and write its manifest.
 
@@ -43,6 +50,8 @@ def train_candidate(
         output: the manifest to write: `model.json`, `uri` and `candidate`.
         seed: of initial weights, order and frame choice.
         vocabulary: the vocabulary file that the labels belong to.
+        start_from: `nothing`, or `champion` for the weights of the registry's champion, if it is of the same kind.
+        registry: of champions.
 
     Returns:
         What a list of models shows: candidate, gap, size_mb, parameters, uri, fingerprint.
@@ -52,13 +61,17 @@ def train_candidate(
     """
     candidate = check_candidate(candidate)
     preset = load_preset(candidate["preset"], candidate["overrides"])
-    home = join(work_root, "models", _fingerprint(preset, training_set, validation, seed))
+    champion = _champion(start_from, registry, preset)
+    home = join(work_root, "models", _fingerprint(preset, training_set, validation, seed, champion))
     uri = join(home, "model")
     if exists(join(uri, MANIFEST)):
         log(f"{candidate['name']}: the model is there already, {uri}")
         model = read_json(join(uri, MANIFEST))
     else:
-        model = _train(candidate, training_set, validation, home, seed=seed, vocabulary=vocabulary or None)
+        with contextlib.ExitStack() as stack:
+            start = {"init_from": stack.enter_context(local_model(champion.uri))} if champion else {}
+            how = {"seed": seed, "vocabulary": vocabulary or None, **start}
+            model = _train(candidate, training_set, validation, home, **how)
     write_json(output, {**model, "candidate": candidate, "uri": uri})
     return summary_of({**model, "candidate": candidate, "uri": uri})
 
@@ -111,8 +124,31 @@ def predict_model(manifest: StrPath, index: StrPath, output: StrPath, *, top: in
         return predict([str(stage_model(manifest, folder))], index, output, top=top, parts=parts)
 
 
-def _fingerprint(preset: dict[str, Any], training_set: StrPath, validation: StrPath, seed: int) -> str:
+def _champion(start_from: str, registry: str | None, preset: dict[str, Any]) -> LocatedModel | None:
+    """The champion to start from: None to start from nothing, also when it is of another kind than the candidate."""
+    if start_from not in STARTS:
+        raise InputError(f"start_from is {start_from!r}; it can be {' or '.join(STARTS)}")
+    if start_from == NOTHING or not registry:
+        return None
+    records = Registry(registry)
+    change = records.champion()
+    if change is None:
+        log(f"{registry}: there is no champion to start from yet, so training starts from nothing")
+        return None
+    champion = locate_model(records.path(*change.model.split("/")))
+    there = champion.manifest["preset"]
+    if (there["model"], there["level"]) != (preset["model"], preset["level"]):
+        log(f"the champion {change.name} is of another kind than this candidate, so training starts from nothing")
+        return None
+    return champion
+
+
+def _fingerprint(
+    preset: dict[str, Any], training_set: StrPath, validation: StrPath, seed: int, champion: LocatedModel | None
+) -> str:
+    start = {"start": champion.fingerprint} if champion else {}
     return fingerprint({
+        **start,
         "training_set": read_table(training_set, "training_set")[1]["fingerprint"],
         "validation": read_table(validation, "video_index")[1]["fingerprint"],
         "preset": preset,

@@ -11,6 +11,7 @@ from typing import Any
 from yt8m.champion import Terms, Thresholds, VertexTarget, promote, settle
 from yt8m.champion.files import local_model
 from yt8m.champion.registry import Registry
+from yt8m.data_checks.baseline import keep_profile
 from yt8m.errors import InputError
 from yt8m.halves import in_half
 from yt8m.loader import DEFAULT_STAGING, Staging
@@ -77,6 +78,7 @@ def promote_step(
     output: StrPath,
     *,
     predictions: StrPath,
+    profile: StrPath,
     floor: float,
     min_gain: float | None,
     vertex_project: str = "",
@@ -91,6 +93,7 @@ def promote_step(
         index: the validation videos.
         output: gets the result as JSON.
         predictions: the challenger's predictions of the index.
+        profile: data profile of the train partition, kept in the registry for the drift of later data.
         floor, min_gain: see `yt8m.champion.Thresholds`.
         vertex_project, vertex_region: see `yt8m.champion.VertexTarget`; both empty for not publishing.
         page: `vocabulary`, `training_set` and `card`.
@@ -104,6 +107,7 @@ def promote_step(
     vertex = VertexTarget(vertex_project, vertex_region) if vertex_project or vertex_region else None
     terms = Terms(Thresholds(floor, min_gain), vertex=vertex)
     given = {name: path or None for name, path in page.items()}
+    keep_profile(registry, profile)
     made = predict_and_promote(model, registry, index, predictions=predictions, terms=terms, page=given)
     write_json(output, made)
     champion = made["champion"] or {"fingerprint": "", "number": 0}

@@ -40,10 +40,9 @@ class Result:
     selection_videos: int
 
     def row(self) -> dict[str, Any]:
-        """`{name, selection_gap, gap, hit_at_1, size_mb, seconds}`: megabytes of weights, seconds of training."""
+        """`{name, gap, hit_at_1, size_mb, seconds}`: megabytes of weights, seconds of training."""
         return {
             "name": self.name,
-            "selection_gap": self.selection_gap,
             "gap": self.metrics["gap"],
             "hit_at_1": self.metrics["hit_at_1"],
             "size_mb": size_mb(self.manifest),

@@ -10,7 +10,7 @@ from kfp.dsl.python_component import PythonComponent
 
 FOLDER = Path(__file__).parents[2] / "components"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-HELPERS = {"scalars"}
+HELPERS = {"scalars", "recorded", "run_name", "registry_of", "predict_step", "measured", "champion_profile"}
 
 
 def component(name: str) -> PythonComponent:
@@ -29,8 +29,9 @@ def specification(name: str) -> Any:
 
 def test_there_is_a_component_for_each_step_of_this_stage() -> None:
     assert NAMES == [
-        "analyze_errors", "evaluate", "fingerprint_source", "index_videos", "predict", "promote_model", "rebalance",
-        "select_model", "statistics", "summarize_run", "train", "write_submission",
+        "analyze_errors", "check_changes", "evaluate", "find_champion", "fingerprint_source", "index_videos",
+        "predict", "promote_model", "publish_results", "rebalance", "select_model", "statistics", "summarize_run",
+        "train", "validate_data", "write_submission",
     ]  # fmt: skip
 
 
@@ -60,6 +61,8 @@ def test_every_input_and_output_is_typed_and_described(name: str) -> None:
         ("analyze_errors", "report", "system.HTML"),
         ("statistics", "page", "system.HTML"),
         ("write_submission", "submission", "system.Dataset"),
+        ("validate_data", "page", "system.HTML"),
+        ("summarize_run", "page", "system.HTML"),
         ("promote_model", "card", "system.HTML"),
     ],
 )

@@ -19,7 +19,7 @@ SLICES = {
     "validate": ("validate/validate0050.tfrecord", 48),
     "test": ("test/test0100.tfrecord", 24),
 }
-OF_A_RUN = ("run.log", "run.json")  # what each run writes anew
+OF_A_RUN = ("run.log", "run.json", "summary.json", "summary.html")  # what each run writes anew
 CANDIDATES = """
 - name: short
   preset: logistic
@@ -76,9 +76,9 @@ def test_a_run_ends_with_a_table_and_files(finished: tuple[Path, subprocess.Comp
     summary = json.loads((output / "summary.json").read_text())
     assert {row["name"] for row in summary["candidates"]} == {"short", "long"}
     for row in summary["candidates"]:
-        assert set(row) == {"name", "selection_gap", "gap", "hit_at_1", "size_mb", "seconds"}
+        assert set(row) == {"name", "gap", "hit_at_1", "size_mb", "seconds"}
         assert f"{row['gap']:.4f}" in done.stdout
-    gaps = {row["name"]: row["selection_gap"] for row in summary["candidates"]}
+    gaps = summary["selection"]["gaps"]
     assert gaps[summary["selected"]] == max(gaps.values())
     assert summary["simulated"] is True
     assert {name: part["videos"] for name, part in summary["partitions"].items()} == {
@@ -104,6 +104,27 @@ def test_each_test_video_is_in_the_submission_once_with_20_pairs(
         assert confidences == sorted(confidences, reverse=True)
 
 
+def latest_run(output: Path) -> Path:
+    return max((output / "work" / "runs").iterdir())
+
+
+def test_the_run_s_results_and_summary_lie_at_the_work_root(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    output, done = finished
+    folder = latest_run(output)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary == json.loads((output / "summary.json").read_text())
+    assert summary["state"] == "succeeded"
+    assert {row["status"] for row in summary["steps"]} == {"succeeded", "reused"}
+    by_step = {row["step"]: row for row in summary["steps"]}
+    assert by_step["train long"]["seconds"] > 0.5
+    assert by_step["predict test"]["results"]["videos"] == SLICES["test"][1]
+    assert not summary["promotion"]["promoted"]
+    assert "not above the floor" in done.stdout
+    assert (folder / "validation.html").exists()
+
+
 def files(output: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in output.glob("*.*") if path.name not in OF_A_RUN}
 
@@ -117,7 +138,7 @@ def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line_from_which_i
         module.write("# a comment is no change\n")
     again = run(source, output)
     assert again.returncode == 0, again.stderr
-    assert "16 of 19 steps were not repeated" in again.stdout
+    assert "17 of 24 steps were not repeated" in again.stdout
     assert "train" not in "".join(
         line for line in again.stderr.splitlines() if "unchanged" not in line and "..." in line
     )
@@ -138,9 +159,14 @@ def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line_from_which_i
     assert error[1] == f"  full log: {output / 'run.log'}"
     assert error[2] == f"  to continue: python pipeline.py run --resume --output {output}"
     assert "Traceback" not in broken.stderr
+    summary = json.loads((latest_run(output) / "summary.json").read_text())
+    assert (summary["state"], summary["failed"]) == ("failed", ["index-videos test"])
+    assert {"validate-data", "train short", "publish-results"} <= set(summary["never_started"])
+    assert shard.name in summary["what_to_do"][0]
+    assert "What to do" in (latest_run(output) / "summary.html").read_text()
     assert files(output) == before
 
     resumed = run(source, output, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert "16 of 19 steps were not repeated" in resumed.stdout
+    assert "17 of 24 steps were not repeated" in resumed.stdout
     assert files(output) == before

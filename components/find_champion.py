@@ -1,0 +1,19 @@
+"""Step find-champion."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="yt8m-data", install_kfp_package=False)
+def find_champion(registry: str, work_root: str) -> str:
+    """Say who is champion, so that steps that depend on it notice a new one; never cached.
+
+    Args:
+        registry: Folder or gs:// address of the champions; empty for registry below the work root.
+        work_root: Folder or gs:// address that outlives the run.
+
+    Returns:
+        Output: Fingerprint of the champion; empty for none.
+    """
+    from yt8m.runs.changes import champion_of
+
+    return champion_of(registry, work_root)

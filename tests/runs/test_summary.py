@@ -1,0 +1,136 @@
+"""The summary of runs that went well, failed, were killed, or had nothing to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yt8m.runs.finish import finish_run
+from yt8m.runs.summary import one_line, summarize
+
+RUN = "yt8m-2026-11-25-10-06-35-502722"
+ALL = [
+    "fingerprint-source train", "fingerprint-source validate", "fingerprint-source test", "check-changes",
+    "index-videos train", "index-videos validate", "index-videos test", "statistics", "validate-data", "rebalance",
+    "train a", "predict validate a", "evaluate a", "train b", "predict validate b", "evaluate b", "select-model",
+    "analyze-errors", "predict test", "write-submission", "promote-model", "publish-results",
+]  # fmt: skip
+RESULTS = {
+    "candidates": [
+        {"name": "b", "gap": 0.61, "hit_at_1": 0.7, "size_mb": 20.0, "seconds": 40.0},
+        {"name": "a", "gap": 0.6, "hit_at_1": 0.7, "size_mb": 10.0, "seconds": 30.0},
+    ],
+    "selected": "b",
+    "simulated": True,
+    "promotion": {"promoted": True, "reason": "it is the first champion"},
+}
+
+
+class Run:
+    """Records of a run, as its steps leave them."""
+
+    def __init__(self, tmp_path: Path):
+        self.work = tmp_path / "work"
+        self.folder = self.work / "runs" / RUN
+        self.folder.mkdir(parents=True)
+
+    def step(self, name: str, status: str = "succeeded", seconds: float | None = 36.0, **content: Any) -> None:
+        record = {"step": name, "status": status, "started": "2026-11-25T10:00:00+00:00", "attempt": 1, **content}
+        if status != "running":
+            record |= {"ended": "2026-11-25T10:01:00+00:00", "seconds": seconds, "peak_memory_bytes": 2 * 10**9}
+        (self.folder / f"{name.replace(' ', '-')}.json").write_text(json.dumps(record))
+
+    def summary(self, succeeded: bool = True, **options: Any) -> dict[str, Any]:
+        return summarize(str(self.work), RUN, candidates=["a", "b"], succeeded=succeeded, **options)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def statuses(summary: dict[str, Any]) -> dict[str, str]:
+    return {row["step"]: row["status"] for row in summary["steps"]}
+
+
+def test_a_run_that_went_well(run: Run) -> None:
+    for name in ALL[3:]:
+        run.step(name, results={"gap": 0.6})
+    (run.folder / "results.json").write_text(json.dumps(RESULTS))
+    summary = run.summary(rates={"data": 1.0, "train": 10.0, "predict": 5.0})
+    assert (summary["state"], summary["selected"]) == ("succeeded", "b")
+    assert list(statuses(summary)) == ALL
+    assert set(statuses(summary).values()) == {"succeeded", "reused"}
+    assert summary["what_to_do"] == []
+    assert summary["seconds"] == 36.0 * len(ALL[3:])
+    assert summary["cost"]["by_kind"]["train"] == pytest.approx(2 * 0.01 * 10)
+    assert summary["cost"]["by_kind"]["predict"] == pytest.approx(4 * 0.01 * 5)
+    assert one_line(summary) == f"run {RUN} succeeded: b with GAP 0.6100; it is the first champion"
+
+
+def test_what_was_reused_and_what_never_started(run: Run) -> None:
+    for name in ["check-changes", "rebalance", "predict validate b"]:
+        run.step(name)
+    run.step("train a", "failed", error="it broke", wrong_input=False)
+    summary = run.summary(succeeded=False, message="Task train failed")
+    found = statuses(summary)
+    assert summary["state"] == "failed"
+    assert summary["failed"] == ["train a"]
+    assert {name for name, status in found.items() if status == "reused"} == {
+        *ALL[:3], *ALL[4:7], "validate-data", "train b",
+    }  # fmt: skip
+    assert summary["never_started"] == [
+        "statistics", "predict validate a", "evaluate a", "evaluate b", "select-model", "analyze-errors",
+        "predict test", "write-submission", "promote-model", "publish-results",
+    ]  # fmt: skip
+    assert summary["what_to_do"] == ["train a failed: it broke. Its log says where; run again once that is mended."]
+    assert one_line(summary) == f"run {RUN} failed at train a"
+
+
+def test_a_kill_is_told_from_a_failure(run: Run) -> None:
+    run.step("train b", "running")
+    summary = run.summary(succeeded=False)
+    assert statuses(summary)["train b"] == "killed"
+    assert "train b was killed from outside: for want of memory" in summary["what_to_do"][0]
+    assert "last checkpoint" in summary["what_to_do"][0]
+
+
+def test_wrong_input_says_what_to_mend(run: Run) -> None:
+    run.step("validate-data", "failed", error="leaked_ids is 1", wrong_input=True)
+    (advice,) = run.summary(succeeded=False)["what_to_do"]
+    assert advice.startswith("validate-data found its input wrong: leaked_ids is 1. Mend that")
+
+
+def test_a_failure_before_any_code_of_ours(run: Run) -> None:
+    (advice,) = run.summary(succeeded=False)["what_to_do"]
+    assert "an image that cannot be pulled" in advice
+
+
+def test_nothing_to_do(run: Run) -> None:
+    run.step("check-changes", results={"changed": False})
+    summary = run.summary()
+    assert summary["state"] == "unchanged"
+    assert one_line(summary).endswith("nothing has changed since the last run, so nothing was done")
+    assert statuses(summary)["train a"] == "never started"
+
+
+def test_the_results_of_an_earlier_attempt_are_not_those_of_a_failed_run(run: Run) -> None:
+    (run.folder / "results.json").write_text(json.dumps(RESULTS))
+    run.step("publish-results", "failed", error="no", wrong_input=False)
+    assert "candidates" not in run.summary(succeeded=False)
+
+
+def test_the_end_writes_both_files_beside_the_records_and_where_asked(run: Run, tmp_path: Path) -> None:
+    run.step("train a", "failed", error="<script>alert(1)</script>", wrong_input=False)
+    summary = finish_run(
+        str(run.work), RUN, candidates=["a", "b"], succeeded=False,
+        copies={"summary.json": tmp_path / "json", "summary.html": tmp_path / "page"},
+    )  # fmt: skip
+    assert json.loads((run.folder / "summary.json").read_text()) == summary
+    assert json.loads((tmp_path / "json").read_text()) == summary
+    page = (run.folder / "summary.html").read_text()
+    assert page == (tmp_path / "page").read_text()
+    assert "What to do" in page
+    assert "<script>alert" not in page
+    assert summary["webhook"] is None

@@ -1,0 +1,73 @@
+"""Whether there is anything new for a run to do: its sources, code, images and settings beside those of the last one.
+
+A run that ends well leaves the fingerprint of all that decided it at `{work_root}/finished.json`.
+"""
+
+import os
+from typing import Any
+
+from yt8m.artifacts import fingerprint
+from yt8m.champion.registry import Registry
+from yt8m.progress import log
+from yt8m.storage import exists, join, read_json, write_json
+
+FINISHED, REGISTRY = "finished.json", "registry"
+
+
+def registry_of(registry: str, work_root: str) -> str:
+    """The registry of champions that a run uses: the named one, or that of its work root."""
+    return registry or join(work_root, REGISTRY)
+
+
+def champion_of(registry: str, work_root: str) -> str:
+    """Fingerprint of the champion of a run's registry; empty for none."""
+    champion = Registry(registry_of(registry, work_root)).champion()
+    return champion.fingerprint if champion else ""
+
+
+def check_changes(
+    sources: list[str],
+    settings: dict[str, Any],
+    work_root: str,
+    output: str | os.PathLike[str],
+    *,
+    skip_unchanged: bool,
+) -> dict[str, Any]:
+    """Look whether a run has anything new to do.
+
+    Args:
+        sources: fingerprints of the partitions' shards.
+        settings: everything else that decides the results: code, images, candidates, recipe and so on.
+        work_root: where the last run left its state.
+        output: the file that the decision is written to.
+        skip_unchanged: without it a run always goes on.
+
+    Returns:
+        `changed` (whether to go on), `state` (fingerprint of all that decides the run), `reason` (a sentence).
+    """
+    state = fingerprint([sources, settings])
+    last = read_json(join(work_root, FINISHED)) if exists(join(work_root, FINISHED)) else None
+    changed = not skip_unchanged or last is None or last["state"] != state
+    decision = {
+        "changed": changed,
+        "state": state,
+        "reason": _reason(last, state, skip_unchanged),
+    }
+    write_json(output, decision)
+    log(str(decision["reason"]))
+    return decision
+
+
+def _reason(last: dict[str, Any] | None, state: str, skip_unchanged: bool) -> str:
+    if last is None:
+        return "no earlier run has ended well at this work root, so this one goes on"
+    same = last["state"] == state
+    told = f"source, code, images and settings are {'' if same else 'not all '}those of run {last['run']}"
+    if same and skip_unchanged:
+        return f"{told}: nothing to do"
+    return f"{told}; this one goes on"
+
+
+def note_finished(work_root: str, run: str, state: str) -> None:
+    """Leave the state of a run that has ended well."""
+    write_json(join(work_root, FINISHED), {"run": run, "state": state})

@@ -1,0 +1,148 @@
+"""The summary of a run, whether it succeeded or not: what ran, what came out, what it cost, and what to do now.
+
+It is written from the records that the steps left at the work root. A step without a record was reused from an earlier
+run, if the run succeeded or a later step has a record; otherwise it never started.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from yt8m.code_version import code_version
+from yt8m.runs.records import read_records, run_folder
+from yt8m.runs.results import RESULTS
+from yt8m.runs.steps import Step, before, steps_of
+from yt8m.storage import exists, join, read_json
+
+SUCCEEDED, FAILED, KILLED, REUSED, NEVER = "succeeded", "failed", "killed", "reused", "never started"
+UNCHANGED = "unchanged"
+
+
+def summarize(
+    work_root: str,
+    run: str,
+    *,
+    candidates: Sequence[str],
+    succeeded: bool,
+    message: str = "",
+    rates: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """The summary of a run.
+
+    Args:
+        work_root: where its records lie.
+        run: its name.
+        candidates: their names.
+        succeeded: whether the pipeline says so.
+        message: what the pipeline says of a failure.
+        rates: price of an hour by kind of machine; empty for no cost.
+
+    Returns:
+        What `publish-results` collected, if it came to that (`candidates`, `selected`, `promotion`, ...), and `run`,
+        `state` (succeeded, failed, unchanged), `started`, `ended`, `seconds` (of all steps), `steps` (`{step, kind,
+        status, seconds, attempt, results, error, cost}`), `cost` (None without rates), `failed`, `never_started`,
+        `what_to_do` (sentences) and `message`.
+    """
+    folder, steps = run_folder(work_root, run), steps_of(candidates)
+    records = read_records(folder, [step.name for step in steps])
+    unchanged = records.get("check-changes", {}).get("results", {}).get("changed") is False
+    rows = [_row(step, records, _missing(steps, records, succeeded, unchanged), rates or {}) for step in steps]
+    state = UNCHANGED if unchanged and succeeded else SUCCEEDED if succeeded else FAILED
+    results = join(folder, RESULTS)
+    summary = {
+        **(read_json(results) if exists(results) and state == SUCCEEDED else {}),
+        "run": run,
+        "state": state,
+        **_times(records),
+        "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
+        "steps": rows,
+        "cost": _cost(rows, rates),
+        "failed": [row["step"] for row in rows if row["status"] in (FAILED, KILLED)],
+        "never_started": [row["step"] for row in rows if row["status"] == NEVER],
+        "message": message,
+        "code_version": code_version(),
+    }
+    return {**summary, "what_to_do": _advice(summary)}
+
+
+def one_line(summary: dict[str, Any]) -> str:
+    """The summary as a sentence."""
+    run, state = summary["run"], summary["state"]
+    if state == UNCHANGED:
+        return f"run {run}: nothing has changed since the last run, so nothing was done"
+    if state == FAILED:
+        return f"run {run} failed at {', '.join(summary['failed']) or 'an unknown step'}"
+    first = next((row for row in summary.get("candidates", []) if row["name"] == summary["selected"]), None)
+    chosen = f": {first['name']} with GAP {first['gap']:.4f}" if first else ""
+    promotion = summary.get("promotion")
+    return f"run {run} succeeded{chosen}" + (f"; {promotion['reason']}" if promotion else "")
+
+
+def _missing(steps: Sequence[Step], records: Mapping[str, Any], succeeded: bool, unchanged: bool) -> dict[str, str]:
+    """What a step without a record is."""
+    if unchanged:
+        return {step.name: NEVER for step in steps}
+    if succeeded:
+        return {step.name: REUSED for step in steps}
+    used = before(steps, set(records))
+    return {step.name: REUSED if step.name in used else NEVER for step in steps}
+
+
+def _row(
+    step: Step, records: Mapping[str, dict[str, Any]], missing: Mapping[str, str], rates: Mapping[str, float]
+) -> dict[str, Any]:
+    record = records.get(step.name, {})
+    status = record.get("status", missing[step.name])
+    seconds = record.get("seconds")
+    rate = rates.get(step.kind)
+    return {
+        "step": step.name,
+        "kind": step.kind,
+        "status": KILLED if status == "running" else status,
+        "seconds": seconds,
+        "attempt": record.get("attempt"),
+        "results": record.get("results", {}),
+        "error": record.get("error"),
+        "wrong_input": record.get("wrong_input", False),
+        "peak_memory_bytes": record.get("peak_memory_bytes"),
+        "cost": None if seconds is None or rate is None else round(seconds / 3600 * rate, 4),
+    }
+
+
+def _times(records: Mapping[str, dict[str, Any]]) -> dict[str, str | None]:
+    started = [record["started"] for record in records.values()]
+    ended = [record["ended"] for record in records.values() if record.get("ended")]
+    return {
+        "started": min(started, key=datetime.fromisoformat, default=None),
+        "ended": max(ended, key=datetime.fromisoformat, default=None),
+    }
+
+
+def _cost(rows: Sequence[dict[str, Any]], rates: Mapping[str, float] | None) -> dict[str, Any] | None:
+    """Of the time that steps ran, not of machines that wait to start or attempts that were killed."""
+    if not rates:
+        return None
+    kinds = {kind: sum(row["cost"] or 0 for row in rows if row["kind"] == kind) for kind in rates}
+    return {"currency": "USD", "total": round(sum(kinds.values()), 4), "by_kind": kinds, "rates_an_hour": dict(rates)}
+
+
+def _advice(summary: dict[str, Any]) -> list[str]:
+    """What to do, by rule."""
+    advice = []
+    for row in summary["steps"]:
+        if row["status"] == KILLED:
+            advice.append(
+                f"{row['step']} was killed from outside: for want of memory, by a lost machine, or by its time limit. "
+                f"See the pod's last state; give steps of kind {row['kind']} more in settings.yaml if that is it; then "
+                "run again: what is finished is reused, and training goes on from its last checkpoint."
+            )
+        elif row["status"] == FAILED and row["wrong_input"]:
+            advice.append(f"{row['step']} found its input wrong: {row['error']}. Mend that and run again; what is "
+                          "finished is reused.")  # fmt: skip
+        elif row["status"] == FAILED:
+            advice.append(f"{row['step']} failed: {row['error']}. Its log says where; run again once that is mended.")
+    if summary["state"] == FAILED and not advice:
+        advice.append("No step left a record of a failure, so the failure lies before the first step's code: an image "
+                      "that cannot be pulled, a machine that cannot be had, or a work root that cannot be written."
+                      )  # fmt: skip
+    return advice
