@@ -116,7 +116,7 @@ def test_the_run_s_results_and_summary_lie_at_the_work_root(
     summary = json.loads((folder / "summary.json").read_text())
     assert summary == json.loads((output / "summary.json").read_text())
     assert summary["state"] == "succeeded"
-    assert {row["status"] for row in summary["steps"]} == {"succeeded", "reused"}
+    assert {row["status"] for row in summary["steps"]} == {"succeeded"}
     by_step = {row["step"]: row for row in summary["steps"]}
     assert by_step["train long"]["seconds"] > 0.5
     assert by_step["predict test"]["results"]["videos"] == SLICES["test"][1]
