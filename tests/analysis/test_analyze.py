@@ -35,7 +35,7 @@ def test_it_writes_its_files_and_returns_the_findings(full):
 
 def test_scores_are_those_of_evaluate(full, case, tmp_path):
     expected = evaluate(case.path, tmp_path / "metrics")
-    for name in ("gap", "map", "hit_at_1", "perr", "videos", "positives"):
+    for name in ("gap", "gap_low", "gap_high", "map", "hit_at_1", "perr", "videos", "positives"):
         assert full[1]["metrics"][name] == expected[name]
 
 

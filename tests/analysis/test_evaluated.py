@@ -22,7 +22,7 @@ def test_only_the_first_20_places_count(make_random_case):
     narrow = read_evaluated(make_random_case(top=20).path)
     wide = read_evaluated(make_random_case(top=40).path)
     assert wide.top_labels.shape == narrow.top_labels.shape
-    assert wide.metrics == narrow.metrics
+    assert wide.result == narrow.result
 
 
 def test_without_vocabulary_labels_are_called_by_their_index(case):
@@ -50,7 +50,7 @@ def test_frequencies_fall_back_to_the_evaluated_videos(case):
 
 def test_predictions_without_labels_are_refused(make_case):
     case = make_case(np.random.default_rng(0).random((3, 30)), [[], [], []])
-    with pytest.raises(InputError, match=r"none of the 3 videos has a true label.*validation set"):
+    with pytest.raises(InputError, match=r"none of the 3 videos has labels.*validate partition"):
         read_evaluated(case.path)
 
 

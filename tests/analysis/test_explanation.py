@@ -30,7 +30,7 @@ def test_rows_by_brute_force(evaluated):
         assert row["videos"] == len({int(evaluated.missed_rows[i]) for i in mine})
         many = [i for i in range(len(sizes)) if sizes[i] >= 4]
         assert row["four_or_more_share"] == pytest.approx(len(set(mine) & set(many)) / len(many))
-        assert row["at_stake"] == pytest.approx(row["gap_if_cured"] - evaluated.metrics["gap"])
+        assert row["at_stake"] == pytest.approx(row["gap_if_cured"] - evaluated.result["gap"])
 
 
 def test_the_first_thing_to_do_has_most_at_stake_and_a_remedy(evaluated):

@@ -38,14 +38,14 @@ def gap_when_found(evaluated, chosen):
 
 def test_nothing_cured_is_the_gap_itself(evaluated):
     chosen = np.zeros(len(evaluated.missed_rows), np.bool_)
-    assert Stakes(evaluated).when_found(chosen) == evaluated.metrics["gap"]
+    assert Stakes(evaluated).when_found(chosen) == evaluated.result["gap"]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.6, 1.0])
 def test_found_labels_by_brute_force(evaluated, share):
     chosen = np.random.default_rng(1).random(len(evaluated.missed_rows)) < share
     expected = gap_when_found(evaluated, chosen)
-    assert expected > evaluated.metrics["gap"]
+    assert expected > evaluated.result["gap"]
     assert Stakes(evaluated).when_found(chosen) == pytest.approx(expected, abs=1e-12)
 
 
@@ -75,7 +75,7 @@ def test_a_gap_that_is_cured_is_a_hit_and_one_more_label(evaluated):
 def test_a_video_without_a_wrong_label_keeps_its_misses(make_case):
     case = make_case(np.linspace(0.9, 0.1, 30)[None], [list(range(25))])
     evaluated = read_evaluated(case.path)
-    assert Stakes(evaluated).when_found(np.ones(5, np.bool_)) == evaluated.metrics["gap"]
+    assert Stakes(evaluated).when_found(np.ones(5, np.bool_)) == evaluated.result["gap"]
 
 
 def test_typical_confidences_by_brute_force(evaluated):

@@ -18,7 +18,10 @@ def sentence(findings, word):
 
 
 def test_the_first_sentence_is_the_score(findings):
-    assert summarize(findings)[0].startswith(f"GAP@20 is {findings['metrics']['gap']:.3f} over 250 videos")
+    assert summarize(findings)[0].startswith(
+        f"GAP@20 is {findings['metrics']['gap']:.3f} (95 % interval {findings['metrics']['gap_low']:.3f} to "
+        f"{findings['metrics']['gap_high']:.3f}) over 250 videos"
+    )
 
 
 def test_misses_stand_beside_the_papers(findings):

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 
 from yt8m import artifacts, storage
-from yt8m.analysis import breakdown
-from yt8m.analysis.calibration import calibration
 from yt8m.analysis.causes import Explained, explain
 from yt8m.analysis.confusions import count_confusions, strongest
 from yt8m.analysis.evaluated import Evaluated, read_evaluated
@@ -18,6 +16,9 @@ from yt8m.analysis.labels import label_table
 from yt8m.analysis.material import Material
 from yt8m.analysis.missed import missed_labels, missed_videos, rank_counts
 from yt8m.analysis.report import render_report
+from yt8m.breakdown import by_labels, by_number_of_labels, label_buckets, training_buckets, verticals
+from yt8m.calibration import calibration
+from yt8m.intervals import gap_influences, normal_interval
 
 MOST = 30
 BEST_AND_WORST = 15
@@ -43,8 +44,8 @@ def analyze(
         vocabulary: the official CSV, for names and verticals; without it labels are called by their index.
 
     Returns:
-        The findings: `metrics`, `missed`, `causes`, `ranks`, `labels`, `imbalance`, `by_labels_per_video`,
-        `by_label_index`, `by_training_count`, `by_vertical`, `calibration`, `best`, `worst`, `most_missed`,
+        The findings: `metrics`, `missed`, `causes`, `ranks`, `labels`, `imbalance`, `by_number_of_labels`,
+        `by_label`, `by_training_count`, `by_vertical`, `calibration`, `best`, `worst`, `most_missed`,
         `confusions`, and where they come from. Ratios without a denominator are None.
 
     Raises:
@@ -74,28 +75,34 @@ def _findings(
     sources = {
         "predictions": metadata.get("fingerprint"),
         "index": metadata.get("index"),
-        "training_index": evaluated.training.fingerprint if evaluated.training else None,
-        "vocabulary": evaluated.vocabulary_fingerprint,
+        "training_index": evaluated.labels.training_fingerprint,
+        "vocabulary": evaluated.labels.vocabulary_fingerprint,
     }
     return {
         "fingerprint": artifacts.fingerprint(["analysis", sources]),
         "inputs": sources,
         "models": metadata.get("models", []),
         "simulated": bool(metadata.get("simulated", False)),
-        "metrics": evaluated.metrics,
+        "metrics": _metrics(evaluated),
         "missed": missed_videos(evaluated),
         "causes": explanation(evaluated, explained),
         "ranks": rank_counts(evaluated),
         "labels": _label_counts(evaluated, labels),
         "imbalance": _imbalance(evaluated),
-        "by_labels_per_video": breakdown.by_labels_per_video(evaluated),
-        "by_label_index": breakdown.by_label_index(evaluated),
-        "by_training_count": breakdown.by_training_count(evaluated),
-        "by_vertical": breakdown.by_vertical(evaluated),
-        "calibration": calibration(evaluated),
+        "by_number_of_labels": by_number_of_labels(evaluated),
+        "by_label": by_labels(evaluated, label_buckets(evaluated.num_classes)),
+        "by_training_count": by_labels(evaluated, training_buckets(evaluated.labels)),
+        "by_vertical": by_labels(evaluated, verticals(evaluated.labels)),
+        "calibration": calibration(evaluated.top_confidences, evaluated.hits),
         **_label_lists(labels),
         "confusions": _top_confusions(evaluated, confusions),
     }
+
+
+def _metrics(evaluated: Evaluated) -> dict[str, Any]:
+    """The scores, with the 95 % interval of GAP over videos."""
+    interval = normal_interval(evaluated.result["gap"], gap_influences(evaluated.predictions))
+    return {**evaluated.result, "gap_low": interval.low, "gap_high": interval.high}
 
 
 def _label_counts(evaluated: Evaluated, labels: pd.DataFrame) -> dict[str, int]:

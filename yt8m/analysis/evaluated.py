@@ -1,43 +1,17 @@
-"""Predictions with true labels, beside what the analysis derives from them once: hits, scores, facts about labels."""
+"""Scored predictions, beside what is known about their labels and about the videos that the model was trained on."""
 
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from yt8m.analysis.companions import Companions
 from yt8m.artifacts import lists_from_arrow, read_table
-from yt8m.errors import InputError
-from yt8m.evaluation import TOP, measured
-from yt8m.metrics import hits_in_top
-from yt8m.predictions import Predictions, read_predictions
-from yt8m.vocabulary import Vocabulary, read_vocabulary
+from yt8m.label_facts import LabelFacts, read_label_facts
+from yt8m.scored import Scored, read_scored
 
 UNKNOWN_VERTICALS = ("", "(Unknown)")
-
-
-@dataclass(frozen=True)
-class LabelFacts:
-    """What is known about the V labels beside the predictions.
-
-    Attributes:
-        names: an unknown one is called by its index.
-        verticals: empty texts when unknown.
-        training_counts: int64 [V], training videos with each label; None when unknown.
-        source: where the counts come from, for people: `the training index`, `the vocabulary`, or empty.
-    """
-
-    names: list[str]
-    verticals: list[str]
-    training_counts: np.ndarray | None
-    source: str
-
-    @property
-    def has_verticals(self) -> bool:
-        """Whether any label's vertical is known."""
-        return any(self.verticals)
 
 
 @dataclass(frozen=True)
@@ -46,53 +20,19 @@ class Training:
 
     labels: np.ndarray
     bounds: np.ndarray
-    fingerprint: str | None
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class Evaluated(Scored):
     """Labelled predictions over n videos and V classes; of each video the top K = min(20, V) count.
 
     Attributes:
-        predictions: as read.
         labels: facts about the labels.
-        metrics: gap, map, hit_at_1, perr, videos, positives.
-        average_precisions: float64 [V]; NaN for a label that no video has.
         training: the training videos, or None.
-        vocabulary_fingerprint: of the vocabulary, or None.
     """
 
-    predictions: Predictions
     labels: LabelFacts
-    metrics: dict[str, Any]
-    average_precisions: np.ndarray
     training: Training | None = None
-    vocabulary_fingerprint: str | None = None
-
-    @property
-    def num_classes(self) -> int:
-        """V, of the model."""
-        return len(self.labels.names)
-
-    @property
-    def k(self) -> int:
-        """How many of a video's most confident labels count."""
-        return min(TOP, self.num_classes)
-
-    @cached_property
-    def top_labels(self) -> np.ndarray:
-        """int32 [n, K]."""
-        return self.predictions.top_labels[:, : self.k]
-
-    @cached_property
-    def top_confidences(self) -> np.ndarray:
-        """float32 [n, K], descending."""
-        return self.predictions.top_confidences[:, : self.k]
-
-    @cached_property
-    def hits(self) -> np.ndarray:
-        """Which of the top labels are true: bool [n, K]."""
-        return hits_in_top(self.predictions.label_ranks, self.predictions.bounds, self.k)
 
     @cached_property
     def missed(self) -> np.ndarray:
@@ -108,11 +48,6 @@ class Evaluated:
     def missed_per_video(self) -> np.ndarray:
         """int64 [n]: how many true labels each video's top K misses."""
         return np.bincount(self.missed_rows, minlength=len(self.predictions))
-
-    @cached_property
-    def positives(self) -> np.ndarray:
-        """int64 [V]: videos that carry each label."""
-        return np.bincount(self.predictions.labels, minlength=self.num_classes)
 
     @cached_property
     def companions(self) -> Companions:
@@ -142,59 +77,18 @@ def read_evaluated(
 
     Args:
         predictions: of a labelled set, with the top 20 or more of each video.
-        index: of the videos that the model was trained on; gives the training counts.
+        index: of the videos that the model was trained on; gives the training counts and the co-occurrences.
         vocabulary: the official CSV; gives names, verticals and, without an index, the training counts.
 
     Raises:
         InputError: no true labels, a label outside the classes, a vocabulary of another edition, a contradiction
             between the columns of the predictions.
     """
-    table = read_predictions(predictions)
-    if not len(table.labels):
-        raise InputError(
-            f"{predictions}: none of the {len(table)} videos has a true label (is it the test set?); "
-            "analyze predictions of a labelled set, such as the validation set"
-        )
-    num_classes = int(table.metadata["num_classes"])
-    training = _read_training(index, num_classes)
-    counts = None if training is None else np.bincount(training.labels, minlength=num_classes)
-    words = _vocabulary(vocabulary, num_classes)
-    metrics = measured(table, predictions)
-    return Evaluated(
-        table, _label_facts(num_classes, words, counts), metrics.result(), metrics.average_precisions(),
-        training, words.fingerprint() if words else None,
-    )  # fmt: skip
+    scored = read_scored(predictions)
+    labels = read_label_facts(scored.num_classes, index, vocabulary)
+    return Evaluated(scored.predictions, scored.metrics, labels, None if index is None else _read_training(index))
 
 
-def _read_training(path: str | os.PathLike[str] | None, classes: int) -> Training | None:
-    if path is None:
-        return None
-    table, metadata = read_table(path, "video_index")
-    labels, bounds = lists_from_arrow(table["labels"])
-    if labels.max(initial=0) >= classes:
-        raise InputError(
-            f"{path}: label {labels.max()} lies outside the {classes} classes of the predictions; "
-            "give the index of the videos that the model was trained on"
-        )
-    return Training(labels, bounds, metadata.get("fingerprint"))
-
-
-def _vocabulary(path: str | os.PathLike[str] | None, classes: int) -> Vocabulary | None:
-    if path is None:
-        return None
-    vocabulary = read_vocabulary(path)
-    if len(vocabulary) != classes:
-        raise InputError(
-            f"{path}: {len(vocabulary)} labels, but the predictions have {classes} classes; "
-            "use the vocabulary.csv of the same edition of the dataset"
-        )
-    return vocabulary
-
-
-def _label_facts(classes: int, vocabulary: Vocabulary | None, counts: np.ndarray | None) -> LabelFacts:
-    source = "the training index" if counts is not None else "the vocabulary" if vocabulary else ""
-    if vocabulary is None:
-        return LabelFacts([f"label {index}" for index in range(classes)], [""] * classes, counts, source)
-    if counts is None:
-        counts = vocabulary.counts
-    return LabelFacts(vocabulary.names, vocabulary.verticals, counts, source)
+def _read_training(path: str | os.PathLike[str]) -> Training:
+    table, _ = read_table(path, "video_index")
+    return Training(*lists_from_arrow(table["labels"]))

@@ -78,7 +78,7 @@ def explanation(evaluated: Evaluated, explained: Explained) -> dict[str, Any]:
     """
     stakes = Stakes(evaluated)
     rows = [
-        {**_row(evaluated, explained, cause), "gap_if_cured": cured, "at_stake": cured - evaluated.metrics["gap"],
+        {**_row(evaluated, explained, cause), "gap_if_cured": cured, "at_stake": cured - evaluated.result["gap"],
          "remedy": WORDS[cause].remedy, "how": WORDS[cause].how}
         for cause, cured in enumerate(stakes.cured(explained))
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from yt8m.analysis.confusions import between_verticals
 from yt8m.analysis.material import Material
+from yt8m.analysis.tables import range_text
 from yt8m.report.page import count, decimal, share
 from yt8m.report.plots import (
     Axis,
@@ -84,8 +85,13 @@ def stakes_plot(material: Material) -> Markup:
         caption="Recomputed over all videos with the labels missed by the cause found: each with the confidence at "
         "which the same label is typically found, in the place of its video's least confident wrong label. For "
         "annotation gaps: with the blamed wrong label counted as true. The figure after the arrow is the GAP itself; "
-        f"with every missed label found it would be {decimal(causes['all_found'])}.",
+        f"with every missed label found it would be {decimal(causes['all_found'])}. The model's own "
+        f"score is only known within {_interval(material.findings['metrics'])} (95 % over videos).",
     )  # fmt: skip
+
+
+def _interval(metrics: dict[str, Any]) -> str:
+    return f"{decimal(metrics['gap_low'])} to {decimal(metrics['gap_high'])}"
 
 
 def rank_plot(material: Material) -> Markup:
@@ -146,18 +152,18 @@ def quality_plot(material: Material) -> Markup:
 def labels_per_video_plot(material: Material) -> Markup:
     """GAP by the number of true labels of the videos."""
     return _gap_columns(
-        "GAP by number of true labels", material.findings["by_labels_per_video"], "true labels of the video", "videos"
+        "GAP by number of true labels", material.findings["by_number_of_labels"], "true labels of the video", "videos"
     )
 
 
 def index_groups_plot(material: Material) -> Markup:
     """GAP by label index."""
-    return _gap_columns("GAP by label index", material.findings["by_label_index"], "label index", "positives")
+    return _gap_columns("GAP by label index", material.findings["by_label"], "label index", "positives")
 
 
 def count_groups_plot(material: Material) -> Markup:
     """GAP by training count of the labels."""
-    rows = [row for row in material.findings["by_training_count"] if row["positives"]]
+    rows = material.findings["by_training_count"]
     return _gap_columns("GAP by training videos of the label", rows, "training videos with the label", "positives")
 
 
@@ -194,8 +200,8 @@ def calibration_plot(material: Material) -> Markup:
 
 def _gap_columns(title: str, rows: Sequence[dict[str, Any]], category: str, weight: str) -> Markup:
     what = {"videos": "videos", "positives": "true labels"}[weight]
-    names = [f"{row['group']}\n{count(row[weight])} {what}" for row in rows]
-    values = [row["gap"] or 0 for row in rows]
+    names = [f"{range_text(row)}\n{count(row[weight])} {what}" for row in rows]
+    values = [row["gap"] for row in rows]
     return column_plot(
         title, names, Axis("GAP@20", limits=UNIT), [Bars("", values, [decimal(row["gap"]) for row in rows])],
         category=category,

@@ -58,7 +58,11 @@ def _subtitle(findings: dict[str, Any]) -> str:
 def _tiles(findings: dict[str, Any]) -> list[Tile]:
     metrics, missed = findings["metrics"], findings["missed"]
     return [
-        Tile("GAP@20", decimal(metrics["gap"]), "1 is perfect; all labels in one ranking"),
+        Tile(
+            "GAP@20",
+            decimal(metrics["gap"]),
+            f"1 is perfect; {decimal(metrics['gap_low'])} to {decimal(metrics['gap_high'])} with 95 % confidence",
+        ),
         Tile("Hit@1", share(metrics["hit_at_1"]), "the first label is right"),
         Tile("PERR", share(metrics["perr"]), "precision at as many labels as the video has"),
         Tile("MAP", decimal(metrics["map"]), "mean over labels"),

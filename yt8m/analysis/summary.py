@@ -28,7 +28,8 @@ def summarize(findings: dict[str, Any]) -> list[str]:
 
 def _score(metrics: dict[str, Any]) -> str:
     return (
-        f"GAP@20 is {decimal(metrics['gap'])} over {count(metrics['videos'])} videos with "
+        f"GAP@20 is {decimal(metrics['gap'])} (95 % interval {decimal(metrics['gap_low'])} to "
+        f"{decimal(metrics['gap_high'])}) over {count(metrics['videos'])} videos with "
         f"{count(metrics['positives'])} true labels. The most confident label is right for "
         f"{share(metrics['hit_at_1'])} of the videos."
     )
@@ -104,14 +105,14 @@ def _lower(name: str) -> str:
 
 
 def _frequency(findings: dict[str, Any]) -> str:
-    rows = [row for row in findings["by_training_count"] if row["positives"]]
-    few = [row for row in rows if row["last"] < WEAK_COUNT]
+    rows = findings["by_training_count"]
+    few = [row for row in rows if row["last"] is not None and row["last"] < WEAK_COUNT]
     if few and len(few) < len(rows):
         return _compare_groups(few, rows, f"Labels with fewer than {WEAK_COUNT} training videos")
-    rows = [row for row in findings["by_label_index"] if row["positives"]]
+    rows = findings["by_label"]
     if len(rows) < 2:
         return ""
-    return _compare_groups(rows[-1:], rows, f"The rarest labels (index {rows[-1]['group']})")
+    return _compare_groups(rows[-1:], rows, f"The rarest labels (index {count(rows[-1]['first'])} and up)")
 
 
 def _compare_groups(some: list[dict[str, Any]], rows: list[dict[str, Any]], name: str) -> str:

@@ -139,14 +139,14 @@ def confusion_table(material: Material) -> Markup:
 def group_table(material: Material) -> Markup:
     """Groups of labels, by index and by training count."""
     findings = material.findings
-    rows = [_group("index " + row["group"], row) for row in findings["by_label_index"]]
-    rows += [_group(f"{row['group']} training videos", row) for row in findings["by_training_count"]]
+    rows = [_group("index " + range_text(row), row) for row in findings["by_label"]]
+    rows += [_group(f"{range_text(row)} training videos", row) for row in findings["by_training_count"]]
     return table([Column("Labels with"), *_group_columns()], rows, caption="Groups of labels, from frequent to rare")
 
 
 def vertical_table(material: Material) -> Markup:
     """Groups of labels, by vertical."""
-    rows = [_group(row["group"] or "unknown", row) for row in material.findings["by_vertical"]]
+    rows = [_group(row["vertical"] or "unknown", row) for row in material.findings["by_vertical"]]
     return table([Column("Vertical"), *_group_columns()], rows, caption="Labels by their vertical")
 
 
@@ -160,19 +160,28 @@ def confusion_texts(material: Material) -> dict[int, str]:
     return {label: ", ".join(parts) for label, parts in texts.items()}
 
 
+def range_text(row: dict[str, Any]) -> str:
+    """The range `first` to `last` of a row, e.g. `4–5`; `978 and up` where it is open."""
+    first, last = row["first"], row["last"]
+    if last is None:
+        return f"{count(first)} and up"
+    return count(first) if first == last else f"{count(first)}–{count(last)}"
+
+
 def _group_columns() -> Sequence[Column]:
     return (
         Column("Labels", True, "How many labels the group has"),
-        Column("Share of training", True, "Of all label occurrences in training"),
-        Column("True labels here", True), Column("GAP", True), Column("MAP", True),
+        Column("True labels here", True), Column("GAP", True), Column("95 % interval", True, "Of GAP, over videos"),
+        Column("MAP", True),
         Column("Missed", True, "Share of the true labels that are outside the top 20"),
     )  # fmt: skip
 
 
 def _group(name: str, row: dict[str, Any]) -> list[str]:
     return [
-        name, count(row["labels"]), share(row["training_share"]), count(row["positives"]), decimal(row["gap"]),
-        decimal(row["map"]), share(row["missed_share"]),
+        name, count(row["labels"]), count(row["positives"]), decimal(row["gap"]),
+        f"{decimal(row['gap_low'])}–{decimal(row['gap_high'])}", decimal(row["map"]),
+        share(row["missed"] / row["positives"]),
     ]  # fmt: skip
 
 
