@@ -13,11 +13,15 @@ JAX := .venv-jax
 WORKERS ?= 2
 SOURCE ?=
 OUT ?= build/run
+export REGISTRY ?=
+export TAG ?= dev
+export BASE_IMAGE ?= python:3.11-slim-bookworm
+export TRAINER ?= gpu
 
-.PHONY: help setup run test test-jax lint compile bench lock clean
+.PHONY: help setup run test test-jax test-containers in-docker lint compile images push base-image bench lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything that is needed
 
@@ -47,6 +51,13 @@ $(JAX)/.ready: requirements/jax.txt $(READY)
 	@$(UV) pip install --quiet --python $(JAX)/bin/python --require-hashes -r requirements/jax.txt
 	@touch $@
 
+test-containers: setup ## run the pipeline in images built here from Debian packages; as root, installs docker if need be
+	@containers/with-docker $(MAKE) --no-print-directory base-image images in-docker \
+		BASE_IMAGE=yt8m-base TRAINER=cpu TAG=test REGISTRY=
+
+in-docker: setup
+	@$(BIN)/python -m pytest tests/containers/in_docker.py
+
 lint: setup ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -54,6 +65,15 @@ lint: setup ## check style and types
 
 compile: setup ## write build/yt8m-kfp.yaml and build/yt8m-vertex.yaml
 	@$(BIN)/python pipeline.py compile
+
+images: setup ## build the images (REGISTRY=, TAG=, BASE_IMAGE=, TRAINER=gpu or cpu); print sizes and digests
+	@containers/images build
+
+push: ## push the images to REGISTRY; print their digests for settings.yaml
+	@containers/images push
+
+base-image: ## build yt8m-base from Debian packages, for machines without a registry; as root
+	@containers/base/build yt8m-base
 
 bench: setup ## time each job beside its naive baseline, into build/bench.json
 	@$(BIN)/python -m benchmarks

@@ -34,7 +34,7 @@ def connect() -> docker.DockerClient:
     try:
         return docker.from_env()
     except FAILURES as error:
-        raise InputError(f"docker cannot be reached ({_reason(error)}); start its daemon, with access for this user, "
+        raise InputError(f"docker cannot be reached ({reason(error)}); start its daemon, with access for this user, "
                          "or run with --runner subprocess") from error  # fmt: skip
 
 
@@ -67,10 +67,10 @@ def _find(client: docker.DockerClient, name: str) -> Any:
         repository, _, digest = name.partition("@")
         return client.images.pull(repository, tag=digest)
     except FAILURES as error:
-        raise InputError(f"the image {name} is not on this machine and cannot be pulled ({_reason(error)})") from error
+        raise InputError(f"the image {name} is not on this machine and cannot be pulled ({reason(error)})") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The innermost cause of a client's error, as one line."""
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:

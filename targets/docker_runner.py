@@ -15,7 +15,7 @@ from typing import Any
 
 from docker.types import DeviceRequest
 
-from targets.docker_daemon import FAILURES, connect
+from targets.docker_daemon import FAILURES, connect, reason
 from targets.mounts import mounts_for
 from targets.steps import KILLED, Ended, Step, share_of_cores
 
@@ -66,7 +66,7 @@ class DockerRunner:
             with contextlib.closing(connect()) as client:
                 return self._run(client, step, hear)
         except FAILURES as error:
-            hear(f"{type(error).__name__}: {' '.join(str(error).split())}")
+            hear(f"DockerError: {reason(error)}")
             return Ended(NOT_STARTED)
 
     def _run(self, client: Any, step: Step, hear: Callable[[str], None]) -> Ended:
