@@ -23,7 +23,6 @@ from yt8m.breakdown import (
 from yt8m.calibration import calibration
 from yt8m.intervals import (
     TOP,
-    average_precision_influences,
     hit_at_1_influences,
     normal_interval,
     perr_influences,
@@ -98,7 +97,7 @@ def _scores(scored: Scored, bootstrap: int) -> dict[str, Any]:
 def _intervals(scored: Scored) -> dict[str, float]:
     table = scored.predictions
     influences = {
-        "gap": average_precision_influences(scored.bins, scored.hits, table.labels_per_video),
+        "gap": scored.gap_influences,
         "hit_at_1": hit_at_1_influences(table),
         "perr": perr_influences(table),
     }

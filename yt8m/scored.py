@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.intervals import TOP, confidence_bins, without_gaps
+from yt8m.intervals import TOP, average_precision_influences, confidence_bins, without_gaps
 from yt8m.metrics import Metrics, hits_in_top
 from yt8m.predictions import Predictions, read_predictions
 
@@ -60,6 +60,11 @@ class Scored:
     def label_counts(self) -> np.ndarray:
         """int64 [V]: videos with each label among their top K."""
         return np.bincount(self.top_labels.ravel(), minlength=self.num_classes)
+
+    @cached_property
+    def gap_influences(self) -> np.ndarray:
+        """The influence of each video on GAP: float64 [n]."""
+        return average_precision_influences(self.bins, self.hits, self.predictions.labels_per_video)
 
     @cached_property
     def average_precisions(self) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Two predictions of the same videos side by side: a verdict, the difference by parts and by label, and the page."""
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -23,7 +22,6 @@ from yt8m.comparison.labels import LEAST_POSITIVES, LabelDifferences, holm, labe
 from yt8m.comparison.match import matched
 from yt8m.comparison.page import render_page
 from yt8m.intervals import (
-    average_precision_influences,
     hit_at_1_influences,
     normal_interval,
     perr_influences,
@@ -66,9 +64,9 @@ def compare(
         first, second = pool.map(read_scored, (a, b))
         second = Scored(matched(first.predictions, second.predictions), second.metrics)
         facts = read_label_facts(first.num_classes, index, vocabulary)
-        pending = pool.submit(_parts, first, second, facts)
-        labels = label_differences(first, second)
-        parts = pending.result()
+        pending = pool.submit(label_differences, first, second)
+        parts = _parts(first, second, facts, pool)
+        labels = pending.result()
     result = {
         **_whole(first, second, labels),
         "a": _side(a, first),
@@ -83,7 +81,7 @@ def compare(
 
 
 def _whole(a: Scored, b: Scored, labels: LabelDifferences) -> dict[str, Any]:
-    difference = judged(b.result["gap"] - a.result["gap"], _gap_influences(b) - _gap_influences(a))
+    difference = judged(b.result["gap"] - a.result["gap"], b.gap_influences - a.gap_influences)
     influences = {
         "hit_at_1": hit_at_1_influences(b.predictions) - hit_at_1_influences(a.predictions),
         "perr": perr_influences(b.predictions) - perr_influences(a.predictions),
@@ -108,7 +106,7 @@ def videos_needed(difference: GapDifference, videos: int) -> int | None:
 
 
 def _side(path: StrPath, scored: Scored) -> dict[str, Any]:
-    interval = normal_interval(scored.result["gap"], _gap_influences(scored))
+    interval = normal_interval(scored.result["gap"], scored.gap_influences)
     metadata = scored.predictions.metadata
     return {
         "path": os.fspath(path),
@@ -120,34 +118,38 @@ def _side(path: StrPath, scored: Scored) -> dict[str, Any]:
     }
 
 
-def _gap_influences(scored: Scored) -> np.ndarray:
-    return average_precision_influences(scored.bins, scored.hits, scored.predictions.labels_per_video)
-
-
-def _parts(a: Scored, b: Scored, facts: LabelFacts) -> dict[str, list[dict[str, Any]]]:
-    sizes = [
-        {**ends, "videos": int(np.count_nonzero(chosen)), **_part(*(pairs_of_videos(s, chosen) for s in (a, b)))}
-        for ends, chosen in videos_by_number_of_labels(a)
-    ]
-    parts = {
-        "by_number_of_labels": sizes,
-        "by_label": list(_by_labels(a, b, label_buckets(a.num_classes))),
-        "by_training_count": list(_by_labels(a, b, training_buckets(facts))),
-        "by_vertical": sorted(_by_labels(a, b, verticals(facts)), key=lambda row: -row["positives"]),
+def _parts(a: Scored, b: Scored, facts: LabelFacts, pool: ThreadPoolExecutor) -> dict[str, list[dict[str, Any]]]:
+    pending = {
+        "by_number_of_labels": pool.submit(_by_number_of_labels, a, b),
+        "by_label": pool.submit(_by_labels, a, b, label_buckets(a.num_classes)),
+        "by_training_count": pool.submit(_by_labels, a, b, training_buckets(facts)),
+        "by_vertical": pool.submit(_by_labels, a, b, verticals(facts)),
     }
+    parts = {key: future.result() for key, future in pending.items()}
+    parts["by_vertical"].sort(key=lambda row: -row["positives"])
     rows = [row for part in parts.values() for row in part]
     for row, different in zip(rows, holm(np.array([row["p_value"] for row in rows])), strict=True):
         row["different"] = bool(different)
     return parts
 
 
-def _by_labels(a: Scored, b: Scored, grouping: Grouping | None) -> Iterator[dict[str, Any]]:
+def _by_number_of_labels(a: Scored, b: Scored) -> list[dict[str, Any]]:
+    return [
+        {**ends, "videos": int(np.count_nonzero(chosen)), **_part(*(pairs_of_videos(s, chosen) for s in (a, b)))}
+        for ends, chosen in videos_by_number_of_labels(a)
+    ]
+
+
+def _by_labels(a: Scored, b: Scored, grouping: Grouping | None) -> list[dict[str, Any]]:
     if grouping is None:
-        return
+        return []
     sides = [PairsByGroup(scored, grouping.groups) for scored in (a, b)]
-    for group in np.unique(grouping.groups[grouping.groups >= 0]).tolist():
-        if len(sides[0].rows(group)):
-            yield {**grouping.keys[group], **_part(*(side.pairs(group) for side in sides))}
+    present = np.unique(grouping.groups[grouping.groups >= 0]).tolist()
+    return [
+        {**grouping.keys[group], **_part(*(side.pairs(group) for side in sides))}
+        for group in present
+        if len(sides[0].rows(group))
+    ]
 
 
 def _part(a: Pairs, b: Pairs) -> dict[str, Any]:
