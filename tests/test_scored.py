@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from tests.drawn import World, predictions_of
 
+from tests.drawn import World, predictions_of
 from yt8m.errors import InputError
 from yt8m.intervals import gap_influences
 from yt8m.predictions import write_predictions
