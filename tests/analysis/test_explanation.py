@@ -50,6 +50,7 @@ def test_nothing_missed_is_nothing_to_do(make_case):
 def test_the_threshold_is_named_in_the_meaning(evaluated):
     meaning = {row["cause"]: row["meaning"] for row in explanation(evaluated, explain(evaluated))["rows"]}
     assert meaning["few_examples"] == "trained on in fewer than 20 videos"
+    assert explanation(evaluated, explain(evaluated))["rules"]["few_below"] == 20
     unknown = read_evaluated_without_counts(evaluated)
     meaning = {row["cause"]: row["meaning"] for row in explanation(unknown, explain(unknown))["rows"]}
     assert meaning["few_examples"].startswith("not judged")

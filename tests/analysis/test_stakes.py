@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from yt8m.analysis.causes import CAUSES, Explained, explain
 from yt8m.analysis.evaluated import read_evaluated
-from yt8m.analysis.stakes import Stakes, places_of_wrong, typical_confidences, without
+from yt8m.analysis.stakes import Stakes, places_of_wrong, typical_confidences
 from yt8m.metrics import gap
 
 
@@ -88,15 +86,6 @@ def test_a_model_that_finds_nothing_has_no_typical_confidence(make_case):
     evaluated = read_evaluated(make_case(scores, [[40]] * 3).path)
     assert typical_confidences(evaluated).tolist() == [0] * 60
     assert Stakes(evaluated).when_found(np.ones(3, np.bool_)) > 0
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.data())
-def test_removal_takes_each_element_once(pool, data):
-    removed = data.draw(st.permutations(pool))[: data.draw(st.integers(0, len(pool)))]
-    left = sorted(pool)
-    for value in removed:
-        left.remove(value)
-    assert without(np.sort(np.array(pool)), np.array(removed, int)).tolist() == left
 
 
 def test_places_run_from_the_last_wrong_one_upwards():

@@ -5,7 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.analysis.causes import CAUSES, CONFIDENT, FEW_EXAMPLES, LAST_CROWDED_RANK, OTHER, SURE, Explained
+from yt8m.analysis.causes import (
+    CAUSES,
+    COMPANION_LIFT,
+    COMPANION_SHARE,
+    CONFIDENT,
+    FEW_EXAMPLES,
+    LAST_CROWDED_RANK,
+    OTHER,
+    SURE,
+    USUAL_SHARE,
+    Explained,
+)
 from yt8m.analysis.evaluated import Evaluated
 from yt8m.analysis.stakes import Stakes
 from yt8m.analysis.tripling import is_hard, tripling
@@ -69,12 +80,13 @@ def explanation(evaluated: Evaluated, explained: Explained) -> dict[str, Any]:
     """The content of `causes` in `analysis.json`.
 
     Returns:
-        `few_below` (see `Explained`), `co_occurrences` (where they were counted), `rows`, `all_found` (GAP if no
-        label were missed), `first` (the cause to see to first: of those with a remedy the one with most GAP at stake;
-        None when nothing is missed), and `tripling` (see `yt8m.analysis.tripling`). A row is {cause, name, meaning,
-        labels (missed by it), share, videos (that miss such a label), hard_share (of the missed labels of hard videos,
-        what this cause has), one_label_share and four_or_more_share (the same of videos with exactly one label, and
-        with four and more), gap_if_cured, at_stake (the gain), remedy, how}, in the order of CAUSES.
+        `rules` (their thresholds, see `yt8m.analysis.causes`; `few_below` is None when unknown), `co_occurrences`
+        (where they were counted), `rows`, `all_found` (GAP if no label were missed), `first` (the cause to see to
+        first: of those with a remedy the one with most GAP at stake; None when nothing is missed), and `tripling` (see
+        `yt8m.analysis.tripling`). A row is {cause, name, meaning, labels (missed by it), share, videos (that miss such
+        a label), hard_share (of the missed labels of hard videos, what this cause has), one_label_share and
+        four_or_more_share (the same of videos with exactly one label, and with four and more), gap_if_cured, at_stake
+        (the gain), remedy, how}, in the order of CAUSES.
     """
     stakes = Stakes(evaluated)
     rows = [
@@ -83,7 +95,15 @@ def explanation(evaluated: Evaluated, explained: Explained) -> dict[str, Any]:
         for cause, cured in enumerate(stakes.cured(explained))
     ]  # fmt: skip
     return {
-        "few_below": explained.few_below,
+        "rules": {
+            "last_crowded_rank": LAST_CROWDED_RANK,
+            "few_below": explained.few_below,
+            "confident": CONFIDENT,
+            "sure": SURE,
+            "companion_share": COMPANION_SHARE,
+            "companion_lift": COMPANION_LIFT,
+            "usual_share": USUAL_SHARE,
+        },
         "co_occurrences": "the training index" if evaluated.training else "the evaluated videos",
         "rows": rows,
         "all_found": stakes.when_found(np.ones(len(explained.causes), np.bool_)),

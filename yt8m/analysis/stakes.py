@@ -8,16 +8,13 @@ the label whose place it takes.
 
 Of annotation gaps, each wrong label that is blamed counts as *true*: a hit, and one more true label to find. What was
 missed stays missed.
-
-Either changes few of the pairs, so that GAP is recomputed from the one sorted pool without them and with what comes in
-their place.
 """
 
 import numpy as np
 
 from yt8m.analysis.causes import ANNOTATION_GAP, CAUSES, Explained
 from yt8m.analysis.evaluated import Evaluated
-from yt8m.metrics.pairs import checked, gap_of_sorted, packed
+from yt8m.metrics import gap
 
 LEAST_FOUND = 5
 
@@ -27,10 +24,6 @@ class Stakes:
 
     def __init__(self, evaluated: Evaluated):
         self._evaluated = evaluated
-        self._positives = len(evaluated.predictions.labels)
-        self._confidences = checked(evaluated.top_confidences)
-        self._pool = packed(self._confidences, evaluated.hits)
-        self._pool.sort()
         self._typical = typical_confidences(evaluated)
 
     def cured(self, explained: Explained) -> list[float]:
@@ -42,28 +35,28 @@ class Stakes:
 
     def when_found(self, chosen: np.ndarray) -> float:
         """The GAP when some of the missed labels are found: bool [missed]."""
-        evaluated = self._evaluated
-        rows, labels = evaluated.missed_rows[chosen], evaluated.predictions.labels[evaluated.missed][chosen]
-        order = np.lexsort((evaluated.predictions.label_ranks[evaluated.missed][chosen], rows))
+        predictions, missed = self._evaluated.predictions, self._evaluated.missed
+        rows, labels = self._evaluated.missed_rows[chosen], predictions.labels[missed][chosen]
+        order = np.lexsort((predictions.label_ranks[missed][chosen], rows))
         rows, labels = rows[order], labels[order]
-        places = places_of_wrong(evaluated.hits, rows)
-        rows, labels, places = rows[places >= 0], labels[places >= 0], places[places >= 0]
-        before = self._confidences[rows, places]
-        return self._with(before, np.maximum(before, self._typical[labels]), self._positives)
+        places = places_of_wrong(self._evaluated.hits, rows)
+        left = places >= 0
+        return self._with(rows[left], places[left], self._typical[labels[left]])
 
     def when_true(self, explained: Explained) -> float:
         """The GAP when the wrong labels that annotation gaps are about count as true."""
-        evaluated, gaps = self._evaluated, explained.causes == ANNOTATION_GAP
-        pairs = np.unique(np.column_stack([evaluated.missed_rows[gaps], explained.blamed[gaps]]), axis=0)
-        same = evaluated.top_labels[pairs[:, 0]] == pairs[:, 1, None]
-        confidences = self._confidences[pairs[:, 0]][same]
-        return self._with(confidences, confidences, self._positives + len(pairs))
+        gaps = explained.causes == ANNOTATION_GAP
+        rows, labels = np.unique([self._evaluated.missed_rows[gaps], explained.blamed[gaps]], axis=1)
+        places = np.argmax(self._evaluated.top_labels[rows] == labels[:, None], axis=1)
+        return self._with(rows, places, np.zeros(len(rows)), more_labels=len(rows))
 
-    def _with(self, wrong: np.ndarray, right: np.ndarray, positives: int) -> float:
-        """GAP without wrong pairs of these confidences, and with right ones of those."""
-        pool = without(self._pool, packed(wrong, np.zeros(len(wrong), np.bool_)))
-        added = np.sort(packed(right, np.ones(len(right), np.bool_)))
-        return gap_of_sorted(np.insert(pool, np.searchsorted(pool, added), added), positives)
+    def _with(self, rows: np.ndarray, places: np.ndarray, confidences: np.ndarray, more_labels: int = 0) -> float:
+        """GAP with hits at some places, of these confidences or those that stand there, whichever is more."""
+        evaluated = self._evaluated
+        hits, answers = evaluated.hits.copy(), evaluated.top_confidences.copy()
+        hits[rows, places] = True
+        answers[rows, places] = np.maximum(answers[rows, places], confidences)
+        return gap(answers, hits, len(evaluated.predictions.labels) + more_labels)
 
 
 def typical_confidences(evaluated: Evaluated) -> np.ndarray:
@@ -97,12 +90,3 @@ def places_of_wrong(hits: np.ndarray, rows: np.ndarray) -> np.ndarray:
     last_first = np.argsort(hits[videos][:, ::-1], axis=1, kind="stable")
     left = turn < np.count_nonzero(~hits[videos], axis=1)[numbers]
     return np.where(left, hits.shape[1] - 1 - last_first[numbers, np.minimum(turn, hits.shape[1] - 1)], -1)
-
-
-def without(pool: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """A sorted array without some of its elements, each once: all of `removed` must be in it as often as there."""
-    values, counts = np.unique(removed, return_counts=True)
-    starts = np.repeat(np.searchsorted(pool, values), counts)
-    kept = np.ones(len(pool), np.bool_)
-    kept[starts + np.arange(len(starts)) - np.repeat(np.cumsum(counts) - counts, counts)] = False
-    return pool[kept]
