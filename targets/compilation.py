@@ -17,6 +17,7 @@ from yt8m.artifacts import fingerprint
 from yt8m.candidates import check_candidates, read_candidates
 from yt8m.code_version import code_version
 from yt8m.data_checks.thresholds import read_thresholds
+from yt8m.progress import log
 from yt8m.storage import write_text
 
 SETTINGS = Path(__file__).resolve().parent.parent / "settings.yaml"
@@ -37,6 +38,9 @@ def compile_for(
         InputError: wrong candidates.
     """
     candidates = check_candidates(candidates)
+    if target == "vertex" and (spot := [kind for kind, step in profile.steps.items() if step.spot]):
+        log(f"profile {profile.name}: Vertex AI Pipelines has no spot machines for steps; there {', '.join(spot)} run "
+            "on regular ones, at the regular price")  # fmt: skip
     pipeline = make_pipeline(
         lambda task, kind: configure(task, kind, profile, target),
         candidates,

@@ -20,6 +20,13 @@ CPU = re.compile(r"\d+(\.\d+)?|\d+m")
 BYTES = re.compile(r"\d+(\.\d+)?([KMGT]i?)?")
 OPERATORS = ("Exists", "Equal")
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+SPOT = {
+    "gke": ({"cloud.google.com/gke-spot": "true"}, "cloud.google.com/gke-spot=true"),
+    "eks": ({"eks.amazonaws.com/capacityType": "SPOT"}, None),
+    "karpenter": ({"karpenter.sh/capacity-type": "spot"}, None),
+    "aks": ({"kubernetes.azure.com/scalesetpriority": "spot"}, "kubernetes.azure.com/scalesetpriority=spot"),
+}
+"""By provider: the labels of its spot nodes, and their taint (key=value, NoSchedule) if they have one."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a kind of step asks of the cluster; the quantities are Kubernetes' (`"4"`, `16G`)."""
+    """What a kind of step asks of the cluster; the quantities are Kubernetes' (`"4"`, `16G`).
+
+    `node_selector` and `tolerations` include those that `spot` (a key of `SPOT`, or None) stands for.
+    """
 
     cpu: str
     memory: str
@@ -52,6 +62,7 @@ class Resources:
     gpu: Gpu | None
     node_selector: dict[str, str]
     tolerations: tuple[dict[str, str], ...]
+    spot: str | None = None
 
 
 @dataclass(frozen=True)
@@ -182,12 +193,14 @@ def _volume(entry: _Entry) -> tuple[str, str]:
 
 
 def _resources(entry: _Entry) -> Resources:
-    optional = ("shared_memory", "gpu", "node_selector", "tolerations")
+    optional = ("shared_memory", "gpu", "node_selector", "tolerations", "spot")
     entries = entry.only("cpu", "memory", "timeout_minutes", "retry", optional=optional)
 
     def given(key: str, read: Callable[[_Entry], Any], otherwise: Any) -> Any:
         return read(entries[key]) if key in entries else otherwise
 
+    spot = given("spot", _spot, None)
+    labels, taint = SPOT[spot] if spot else ({}, None)
     return Resources(
         cpu=entries["cpu"].text(CPU, 'a number of cores such as "4" or 500m'),
         memory=_bytes(entries["memory"]),
@@ -195,9 +208,20 @@ def _resources(entry: _Entry) -> Resources:
         retry=_retry(entries["retry"]),
         shared_memory=given("shared_memory", _bytes, None),
         gpu=given("gpu", _gpu, None),
-        node_selector=given("node_selector", lambda e: {k: v.text() for k, v in e.mapping().items()}, {}),
-        tolerations=given("tolerations", lambda e: tuple(_toleration(item) for item in e.items()), ()),
+        node_selector={**given("node_selector", lambda e: {k: v.text() for k, v in e.mapping().items()}, {}), **labels},
+        tolerations=given("tolerations", lambda e: tuple(_toleration(item) for item in e.items()), ())
+        + ((_taint(taint),) if taint else ()),
+        spot=spot,
     )
+
+
+def _spot(entry: _Entry) -> str | None:
+    return None if entry.value is False else entry.choice(("false", *SPOT))
+
+
+def _taint(text: str) -> dict[str, str]:
+    key, value = text.split("=")
+    return {"key": key, "operator": "Equal", "value": value, "effect": "NoSchedule"}
 
 
 def _bytes(entry: _Entry) -> str:

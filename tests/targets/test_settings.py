@@ -87,3 +87,31 @@ def test_a_missing_file_profile_or_syntax_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a YAML file") as error:
         load_profile(tmp_path / "bad.yaml", "dev")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("provider", "label", "taints"),
+    [
+        ("gke", "cloud.google.com/gke-spot", 1),
+        ("eks", "eks.amazonaws.com/capacityType", 0),
+        ("karpenter", "karpenter.sh/capacity-type", 0),
+        ("aks", "kubernetes.azure.com/scalesetpriority", 1),
+    ],
+)
+def test_spot_stands_for_the_labels_and_taints_of_a_provider(
+    tmp_path: Path, provider: str, label: str, taints: int
+) -> None:
+    path = changed(tmp_path, lambda p: p["steps"]["train"].update(spot=provider))
+    step = load_profile(path, "dev").steps["train"]
+    regular = load_profile(SETTINGS, "dev").steps["train"]
+    assert step.spot == provider
+    assert set(step.node_selector) - set(regular.node_selector) == {label}
+    assert len(step.tolerations) == len(regular.tolerations) + taints
+    assert regular.spot is None
+
+
+def test_an_unknown_provider_of_spot_machines_is_refused(tmp_path: Path) -> None:
+    for value in (True, "azure"):
+        path = changed(tmp_path, lambda p, value=value: p["steps"]["train"].update(spot=value))
+        with pytest.raises(InputError, match="spot: one of false, gke, eks, karpenter, aks is needed"):
+            load_profile(path, "dev")
