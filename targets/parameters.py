@@ -1,0 +1,180 @@
+"""Parameters of a run: read from text, and checked against the compiled pipeline before anything is sent.
+
+The clients and the services pass a wrong type on, and a run then fails, or does something else, an hour later.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from yt8m.candidates import check_candidates
+from yt8m.data_checks.thresholds import read_thresholds
+from yt8m.errors import InputError
+from yt8m.presets import parse_yaml
+from yt8m.rebalance.recipe import load_recipe, recipe_names
+from yt8m.storage import require_file
+
+STARTS = ("nothing", "champion")
+MADE_BY_COMPILING = ("code_version",)
+LOCATIONS = ("train_source", "validation_source", "test_source", "work_root", "registry", "vocabulary")
+NEEDED = {
+    "STRING": "a text",
+    "NUMBER_INTEGER": "a whole number",
+    "NUMBER_DOUBLE": "a number",
+    "BOOLEAN": "true or false",
+    "LIST": "a list, such as [1, 2]",
+    "STRUCT": "a mapping, such as {key: value}",
+}
+
+
+def read_pipeline(package: Path) -> dict[str, Any]:
+    """The first document of a compiled file: the pipeline's specification."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with package.open(encoding="utf-8") as file:
+        document: dict[str, Any] = next(iter(yaml.load_all(file, loader)))
+    return document
+
+
+def declared(pipeline: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name -> declaration (`parameterType`, `defaultValue`, `description`) of the parameters of a compiled pipeline."""
+    parameters: dict[str, dict[str, Any]] = pipeline["root"]["inputDefinitions"]["parameters"]
+    return parameters
+
+
+def parse_assignments(texts: list[str], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """`["seed=3", "candidates=[...]"]` -> values, read by the types of the parameters; texts are taken as they are.
+
+    Raises:
+        InputError: no `=`, an unknown name, the same name twice, or a value of another type.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set-parameter {text}: write NAME=VALUE, such as seed=3")
+        _require_known(name, known)
+        if name in values:
+            raise InputError(f"--set-parameter {name}: it is given twice; leave one out")
+        values[name] = value if known[name]["parameterType"] == "STRING" else _parse(name, value)
+    return check_types(values, known, "--set-parameter")
+
+
+def read_parameters(path: str | os.PathLike[str], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Values from a YAML file that maps names to them.
+
+    Raises:
+        InputError: no such file, no mapping, an unknown name, or a value of another type.
+    """
+    text = require_file(path, "name a YAML file of parameters").read_text(encoding="utf-8", errors="replace")
+    try:
+        values = parse_yaml(text) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a mapping of parameters is needed, such as {{seed: 3}}")
+    for name in values:
+        _require_known(str(name), known)
+    return check_types(values, known, str(path))
+
+
+def check_types(values: dict[str, Any], known: dict[str, dict[str, Any]], where: str) -> dict[str, Any]:
+    """The values, each of the type that the pipeline declares; whole numbers where fractions are asked for are fine.
+
+    Raises:
+        InputError: a value of another type.
+    """
+    for name, value in values.items():
+        kind = known[name]["parameterType"]
+        if not FITS[kind](value):
+            raise InputError(f"{where} {name}: {NEEDED[kind]} is needed; it is {_shown(value)}")
+    return {name: float(value) if known[name]["parameterType"] == "NUMBER_DOUBLE" else value
+            for name, value in values.items()}  # fmt: skip
+
+
+def check_meaning(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with candidates, recipe, thresholds and start checked as the steps would check them.
+
+    Raises:
+        InputError: one that the pipeline's steps would refuse.
+    """
+    checked = dict(values)
+    if "candidates" in values:
+        checked["candidates"] = check_candidates(values["candidates"], "parameter candidates")
+    if "thresholds" in values:
+        checked["thresholds"] = read_thresholds(values["thresholds"], "parameter thresholds")
+    if values.get("start_from", STARTS[0]) not in STARTS:
+        raise InputError(f"parameter start_from: one of {', '.join(STARTS)} is needed, not '{values['start_from']}'")
+    if "recipe" in values:
+        if values["recipe"] not in recipe_names():
+            raise InputError(f"parameter recipe: there is no recipe '{values['recipe']}' in the library; there are "
+                             f"{', '.join(recipe_names())}")  # fmt: skip
+        load_recipe(values["recipe"])
+    return checked
+
+
+def check_places(values: dict[str, Any], known: dict[str, dict[str, Any]], target: str, mounts: list[str]) -> None:
+    """Whether every address can be reached from the steps, so that a run does not fail for that in its first minute.
+
+    Args:
+        values: given parameters; defaults hold for the others.
+        known: the declared parameters.
+        target: kfp or vertex.
+        mounts: paths at which the profile mounts volumes (Kubeflow).
+
+    Raises:
+        InputError: a path that no step will have.
+    """
+    for name in LOCATIONS:
+        place = values.get(name, known.get(name, {}).get("defaultValue", ""))
+        if not place or place.startswith("gs://"):
+            continue
+        if target == "vertex" and not place.startswith("/gcs/"):
+            raise InputError(f"parameter {name}: Vertex AI reaches no path like {place}; give a gs:// address with "
+                             f"--set-parameter {name}=gs://BUCKET/FOLDER")  # fmt: skip
+        if target == "kfp" and not any(f"{place}/".startswith(mount.rstrip("/") + "/") for mount in mounts):
+            raise InputError(f"parameter {name}: no volume of the profile holds {place} (mounted: "
+                             f"{', '.join(mounts) or 'none'}); list a claim under volumes in the settings file, or "
+                             f"give --set-parameter {name}=gs://BUCKET/FOLDER")  # fmt: skip
+
+
+def _require_known(name: str, known: dict[str, dict[str, Any]]) -> None:
+    if name in MADE_BY_COMPILING:
+        raise InputError(f"parameter {name}: it is made of the code and the images, and not to be given")
+    if name not in known:
+        names = ", ".join(sorted(set(known) - set(MADE_BY_COMPILING)))
+        raise InputError(f"parameter {name}: the pipeline has no such parameter; it has {names}")
+
+
+def _parse(name: str, text: str) -> Any:
+    try:
+        return parse_yaml(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set-parameter {name}: '{text}' is not a YAML or JSON value") from error
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+FITS: dict[str, Callable[[Any], bool]] = {
+    "STRING": lambda value: isinstance(value, str),
+    "NUMBER_INTEGER": _is_whole,
+    "NUMBER_DOUBLE": _is_number,
+    "BOOLEAN": lambda value: isinstance(value, bool),
+    "LIST": lambda value: isinstance(value, list),
+    "STRUCT": lambda value: isinstance(value, dict) and all(isinstance(key, str) for key in value),
+}

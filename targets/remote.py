@@ -1,0 +1,185 @@
+"""What submitting and scheduling need of a place where pipelines run, whichever it is."""
+
+import contextlib
+import io
+import logging
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from yt8m.errors import InputError
+from yt8m.progress import log
+
+GIVE_UP_SECONDS = 300.0
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 30.0
+
+Value = TypeVar("Value")
+
+
+class RunFailed(Exception):
+    """A run on a cluster ended badly; the message is one line with its address."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pipeline ready to be sent.
+
+    Attributes:
+        name: of the run, or of the schedule.
+        package: the compiled file.
+        parameters: checked values; those that are not named keep the defaults of the file.
+        settings: fingerprint of everything that decides what the job does.
+        service_account: whose rights the steps have; empty for the place's default.
+    """
+
+    name: str
+    package: Path
+    parameters: dict[str, Any]
+    settings: str
+    service_account: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was sent: its identifier at the service, its name, and its page."""
+
+    id: str
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        state: waiting, running, succeeded, failed or cancelled.
+        steps: state by name of the step, in the words of the service in lower case.
+        reason: what the service says about a failure.
+    """
+
+    state: str
+    steps: dict[str, str]
+    reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in {"succeeded", "failed", "cancelled"}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule at a service.
+
+    Attributes:
+        id: its identifier there.
+        name: the name that it was given.
+        cron: the expression as the service has it.
+        paused: whether it starts no runs.
+        settings: fingerprint of the job that it starts; empty when it was made by other means.
+    """
+
+    id: str
+    name: str
+    cron: str
+    paused: bool
+    settings: str
+
+
+class Service(Protocol):
+    """A place where pipelines run."""
+
+    def submit(self, job: Job) -> Run:
+        """Start a run; called again after a lost answer, it does not start a second one."""
+        ...
+
+    def progress(self, run: Run) -> Progress:
+        """Where a run stands now."""
+        ...
+
+    def cron(self, expression: str, time_zone: str) -> str:
+        """A five-field expression and its time zone in the service's own words."""
+        ...
+
+    def schedules(self, name: str | None = None) -> list[Schedule]:
+        """The schedules there, of one name or all."""
+        ...
+
+    def create_schedule(self, job: Job, cron: str, *, paused: bool) -> Schedule:
+        """Make a schedule; runs of it never overlap, and missed ones are not made up for."""
+        ...
+
+    def pause(self, schedule: Schedule) -> None:
+        """Start no more runs."""
+        ...
+
+    def resume(self, schedule: Schedule) -> None:
+        """Start runs again."""
+        ...
+
+    def delete(self, schedule: Schedule) -> None:
+        """Remove it; runs that it started go on. Fine if it is gone already."""
+        ...
+
+
+class StillFailing(Exception):
+    """A service failed for so long that it is not asked again."""
+
+
+def persist(function: Callable[[], Value], is_passing: Callable[[Exception], bool], what: str) -> Value:
+    """Call until it works, with waits that double, as long as what fails is a passing fault.
+
+    Raises:
+        StillFailing: passing faults until `GIVE_UP_SECONDS` were over.
+        Exception: the first fault that is not a passing one.
+    """
+    deadline, wait = time.monotonic() + GIVE_UP_SECONDS, FIRST_WAIT_SECONDS
+    while True:
+        try:
+            return function()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            if time.monotonic() + wait > deadline:
+                raise StillFailing(f"still failing after {GIVE_UP_SECONDS:.0f} s ({brief(error)})") from error
+            log(f"{what}: {brief(error, 100)}; trying again in {wait:.0f} s")
+        time.sleep(wait * random.uniform(0.5, 1.0))
+        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+
+def brief(error: object, length: int = 300) -> str:
+    """An error as one line of limited length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+@contextlib.contextmanager
+def calmly() -> Iterator[None]:
+    """Keep a client from printing, logging and warning by itself: what it says comes as an exception as well."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def one_schedule(service: Service, name: str) -> Schedule:
+    """The schedule of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = service.schedules(name)
+    if not found:
+        names = ", ".join(sorted(schedule.name for schedule in service.schedules())) or "none at all"
+        raise InputError(f"there is no schedule '{name}'; there are {names}")
+    return found[0]

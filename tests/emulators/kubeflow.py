@@ -1,0 +1,197 @@
+"""The part of the Kubeflow Pipelines API (v2beta1) that submitting and scheduling use, as a process of its own.
+
+Each request is held to the API's own model classes (`kfp_server_api`): a key that they lack or a value of another type
+is refused, and so are a missing or wrong pipeline specification and parameters that it does not declare. Where the
+OpenAPI description says string for a 64-bit number, the service takes both, and so does this.
+
+Run it by `python kubeflow.py [PORT]`; it prints its port on the first line. `plumbing.py` says how it misbehaves.
+"""
+
+import json
+import re
+import uuid
+from typing import Any
+
+import kfp_server_api
+from kfp.pipeline_spec import pipeline_spec_pb2
+from plumbing import CRON_FIELD, HttpError, Service, check_parameters, check_pipeline, demand, serve, step_names
+
+NUMBERS = {("V2beta1RecurringRun", "max_concurrency")}  # int64 on the wire
+OUTPUT_ONLY = ("run_id", "recurring_run_id", "created_at", "finished_at", "state", "status", "run_details", "error")
+CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 429: 8, 503: 14}
+MOST_PARALLEL = 10
+
+
+def check_model(value: Any, name: str, place: str) -> None:
+    """Whether a JSON value is an instance of a model class (or of another type of the description)."""
+    if found := re.fullmatch(r"list\[(.+)\]", name):
+        demand(isinstance(value, list), f"{place} must be a list")
+        for item in value:
+            check_model(item, found[1], place)
+    elif found := re.fullmatch(r"dict\(str, (.+)\)", name):
+        demand(isinstance(value, dict), f"{place} must be a mapping")
+        for key, item in value.items():
+            check_model(item, found[1], f"{place}.{key}")
+    elif name in {"str", "datetime"}:
+        demand(isinstance(value, str), f"{place} must be a string")
+    elif name == "bool":
+        demand(isinstance(value, bool), f"{place} must be a boolean")
+    elif name != "object":
+        _check_class(value, getattr(kfp_server_api, name), place)
+
+
+def _check_class(value: Any, kind: Any, place: str) -> None:
+    if hasattr(kind, "allowable_values"):
+        demand(value in kind.allowable_values, f"{place} must be one of {kind.allowable_values}")
+        return
+    demand(isinstance(value, dict), f"{place} must be a {kind.__name__}")
+    attributes = {key: attribute for attribute, key in kind.attribute_map.items()}
+    for key, item in value.items():
+        demand(key in attributes, f'unknown field "{key}" in {place}')
+        if (kind.__name__, key) in NUMBERS:
+            demand(isinstance(item, int | str) and str(item).isdecimal(), f"{place}.{key} must be a number")
+        else:
+            check_model(item, kind.openapi_types[attributes[key]], f"{place}.{key}")
+
+
+class Kubeflow(Service):
+    def __init__(self, token: str = ""):
+        super().__init__(token)
+        self.experiments: dict[str, Any] = {}
+        self.runs: dict[str, Any] = {}
+        self.recurring: dict[str, Any] = {}
+        self.looks: dict[str, int] = {}
+        self.ends: dict[str, dict[str, Any]] = {}
+
+    def error_body(self, status: int, message: str) -> Any:
+        return {"error": message, "code": CODES.get(status, 13), "message": message, "details": []}
+
+    def route(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
+        for verb, pattern, work in (
+            ("GET", "healthz", lambda: {"multi_user": False}),
+            ("GET", "experiments", lambda: self._listed("experiments", self.experiments, query)),
+            ("POST", "experiments", lambda: self._create_experiment(_json(body, "V2beta1Experiment"))),
+            ("GET", "runs", lambda: self._listed("runs", self.runs, query)),
+            ("POST", "runs", lambda: self._create_run(_json(body, "V2beta1Run"))),
+            ("GET", "runs/([^/:]+)", self._look),
+            ("GET", "recurringruns", lambda: self._listed("recurringRuns", self.recurring, query)),
+            ("POST", "recurringruns", lambda: self._create_recurring(_json(body, "V2beta1RecurringRun"))),
+            ("POST", "recurringruns/([^/:]+):(enable|disable)", self._set_mode),
+            ("DELETE", "recurringruns/([^/:]+)", self._delete_recurring),
+        ):
+            found = re.fullmatch(f"/apis/v2beta1/{pattern}", path)
+            if found and verb == method:
+                with self.lock:
+                    return work(*found.groups())
+        raise HttpError(404, f"Not Found: {method} {path}")
+
+    def tick(self) -> Any:
+        """Every enabled recurring run is due once; one whose limit of parallel runs is reached starts none."""
+        with self.lock:
+            started = []
+            for entry in self.recurring.values():
+                active = [run for run in self.runs.values() if run.get("recurring_run_id") == entry["recurring_run_id"]
+                          and run["state"] in {"PENDING", "RUNNING"}]  # fmt: skip
+                if entry["mode"] == "ENABLE" and len(active) < int(entry["max_concurrency"]):
+                    kept = ("experiment_id", "display_name", "pipeline_spec", "runtime_config", "service_account")
+                    run = self._create_run({key: entry[key] for key in kept if key in entry})
+                    run["recurring_run_id"] = entry["recurring_run_id"]
+                    started.append(run)
+            return started
+
+    def _create_experiment(self, entry: Any) -> Any:
+        demand(entry.get("display_name"), "display_name is required")
+        names = [found["display_name"] for found in self.experiments.values()]
+        demand(entry["display_name"] not in names, f"experiment {entry['display_name']} already exists", 409)
+        return self._keep(self.experiments, "experiment_id", entry)
+
+    def _create_run(self, entry: Any) -> Any:
+        self._check_job(entry)
+        run = self._keep(self.runs, "run_id", {**entry, "state": "PENDING"})
+        self.looks[run["run_id"]], self.ends[run["run_id"]] = 0, dict(self.script)
+        return run
+
+    def _create_recurring(self, entry: Any) -> Any:
+        self._check_job(entry)
+        cron = entry.get("trigger", {}).get("cron_schedule", {}).get("cron", "")
+        fields = cron.split()
+        demand(len(fields) == 6 and all(re.fullmatch(CRON_FIELD, field) for field in fields), f"bad cron: {cron!r}")
+        demand(1 <= int(entry.get("max_concurrency", 0)) <= MOST_PARALLEL, "max_concurrency must be 1 to 10")
+        demand(entry.get("mode") in {"ENABLE", "DISABLE"}, "mode is required")
+        status = "ENABLED" if entry["mode"] == "ENABLE" else "DISABLED"
+        return self._keep(self.recurring, "recurring_run_id", {**entry, "status": status})
+
+    def _check_job(self, entry: Any) -> None:
+        for key in OUTPUT_ONLY:
+            demand(key not in entry, f"{key} is output only")
+        demand(entry.get("display_name"), "display_name is required")
+        demand(entry.get("experiment_id") in self.experiments, "experiment not found", 404)
+        documents = entry.get("pipeline_spec")
+        demand(isinstance(documents, dict) and documents, "a pipeline spec or a pipeline version is required")
+        spec = documents.get("pipeline_spec", documents)
+        check_pipeline(spec)
+        check_pipeline(documents.get("platform_spec") or {"platforms": {}}, pipeline_spec_pb2.PlatformSpec)
+        check_parameters(entry.get("runtime_config", {}).get("parameters", {}), spec)
+
+    def _look(self, key: str) -> Any:
+        """The run, which is a step further at each look: pending, running, ended."""
+        run = self.runs.get(key)
+        demand(run, f"run {key} not found", 404)
+        looks, end = self.looks[key], self.ends[key]
+        self.looks[key] = looks + 1
+        run["state"] = ("PENDING", "RUNNING", end.get("end", "SUCCEEDED"))[min(looks, 2)]
+        if run["state"] == "FAILED":
+            run["error"] = {"code": 13, "message": end.get("error", "")}
+        names = step_names(run["pipeline_spec"].get("pipeline_spec", run["pipeline_spec"]))
+        run["run_details"] = {"task_details": [
+            {"run_id": key, "task_id": str(number), "display_name": name, "state": self._state(name, run, end)}
+            for number, name in enumerate(["root-driver", *names])
+        ]}  # fmt: skip
+        return run
+
+    @staticmethod
+    def _state(name: str, run: Any, end: Any) -> str:
+        if run["state"] == "FAILED":
+            return "FAILED" if name == end.get("failed") else "SUCCEEDED"
+        return str(run["state"])
+
+    def _set_mode(self, key: str, verb: str) -> Any:
+        demand(key in self.recurring, f"recurring run {key} not found", 404)
+        self.recurring[key].update(mode=verb.upper(), status=f"{verb.upper()}D")
+        return {}
+
+    def _delete_recurring(self, key: str) -> Any:
+        demand(self.recurring.pop(key, None), f"recurring run {key} not found", 404)
+        return {}
+
+    @staticmethod
+    def _keep(table: dict[str, Any], key: str, entry: Any) -> Any:
+        entry = {**entry, key: str(uuid.uuid4()), "created_at": "2026-01-01T00:00:00Z"}
+        table[entry[key]] = entry
+        return entry
+
+    @staticmethod
+    def _listed(name: str, table: dict[str, Any], query: dict[str, str]) -> Any:
+        entries = list(table.values())
+        for predicate in json.loads(query.get("filter") or "{}").get("predicates", []):
+            demand(predicate.keys() == {"operation", "key", "stringValue"}, f"bad filter: {predicate}")
+            demand(predicate["operation"] in {"EQUALS", 1}, f"bad filter: {predicate}")
+            entries = [entry for entry in entries if entry.get(predicate["key"]) == predicate["stringValue"]]
+        if "experiment_id" in query:
+            entries = [entry for entry in entries if entry["experiment_id"] == query["experiment_id"]]
+        start, size = int(query.get("page_token") or 0), int(query.get("page_size") or 20)
+        more = {"next_page_token": str(start + size)} if start + size < len(entries) else {}
+        return {name: entries[start : start + size], "total_size": len(entries), **more}
+
+
+def _json(body: bytes, model: str) -> Any:
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise HttpError(400, f"not JSON: {error}") from error
+    check_model(value, model, model)
+    return value
+
+
+if __name__ == "__main__":
+    serve(Kubeflow)

@@ -1,0 +1,179 @@
+"""Submitting and scheduling by the real clients, against emulators that check every request and misbehave."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from targets import remote
+from targets.connect import find_token
+from targets.remote import Job, one_schedule
+from tests.targets.conftest import SOURCES, Cluster
+from yt8m.errors import InputError
+
+
+def test_a_run_is_sent_whole_and_followed_to_its_end(cluster: Cluster, job: Job) -> None:
+    service = cluster.service()
+    run = service.submit(job)
+    assert job.name == run.name
+    assert run.id in run.address
+    states = [service.progress(run) for _ in range(3)]
+    assert [state.state for state in states] == ["waiting", "running", "succeeded"]
+    assert [state.ended for state in states] == [False, False, True]
+    assert states[2].steps["train"] == "succeeded"
+    assert not any("driver" in step for step in states[2].steps)
+    path = cluster.runs if cluster.target == "kfp" else f"{cluster.runs}/{run.id}"
+    kept = cluster.request(f"{path}/{run.id}" if cluster.target == "kfp" else path)[1]
+    config = kept.get("runtime_config") or kept["runtimeConfig"]
+    assert (config.get("parameters") or config["parameterValues"]) == {**SOURCES, "seed": 3}
+    assert (kept.get("service_account") or kept["serviceAccount"]) == "runner@tagging"
+
+
+@pytest.mark.parametrize(("end", "state"), [("FAILED", "failed"), ("CANCEL", "cancelled")])
+def test_a_run_that_ends_badly_has_ended(cluster: Cluster, job: Job, end: str, state: str) -> None:
+    name = end if end == "FAILED" else {"kfp": "CANCELED", "vertex": "CANCELLED"}[cluster.target]
+    cluster.script(end=name, error="out of\n memory", failed="train")
+    service = cluster.service()
+    run = service.submit(job)
+    progress = [service.progress(run) for _ in range(3)][-1]
+    assert (progress.state, progress.ended) == (state, True)
+    if end == "FAILED":
+        assert progress.reason == "out of memory"
+        assert [step for step, how in progress.steps.items() if how == "failed"] == ["train"]
+
+
+@pytest.mark.parametrize("kind", ["429", "503", "reset", "lost", "409"])
+def test_a_service_that_stumbles_gets_one_run_and_one_schedule(cluster: Cluster, job: Job, kind: str) -> None:
+    service = cluster.service()
+    if kind != "409":
+        cluster.fault(kind, "GET")
+    elif cluster.target == "vertex":
+        pytest.skip("there a conflict means that the run is there; see the next test")
+    cluster.fault(kind, "POST", cluster.runs)
+    run = service.submit(job)
+    assert service.progress(run).state not in {"failed", "cancelled"}
+    cluster.fault(kind, "POST", cluster.schedules)
+    made = service.create_schedule(job, service.cron("0 3 * * *", "UTC"), paused=False)
+    assert service.schedules(job.name) == [made]
+    assert len(cluster.tick()) == 1
+    assert sum(status != 200 for _, _, status in cluster.log()) >= 2
+
+
+def test_the_same_name_is_not_started_twice_where_names_are_ids(cluster: Cluster, job: Job) -> None:
+    service = cluster.service()
+    first, second = service.submit(job), service.submit(job)
+    if cluster.target == "vertex":
+        assert first == second
+        assert [status for _, path, status in cluster.log() if path == cluster.runs] == [200, 409]
+
+
+def test_a_lost_answer_is_looked_up_and_not_repeated(cluster: Cluster, job: Job) -> None:
+    service = cluster.service()
+    service.schedules()
+    cluster.fault("lost", "POST", cluster.runs)
+    cluster.fault("lost", "POST", cluster.schedules)
+    run = service.submit(job)
+    service.create_schedule(job, service.cron("0 3 * * *", "UTC"), paused=False)
+    assert cluster.done("POST", cluster.schedules) == 1
+    if cluster.target == "kfp":
+        assert cluster.done("POST", cluster.runs) == 1
+    assert not service.progress(run).ended
+
+
+def test_giving_up_is_one_line(cluster: Cluster, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = cluster.service()
+    monkeypatch.setattr(remote, "GIVE_UP_SECONDS", 0.1)
+    cluster.fault("503", "POST", count=999)
+    with pytest.raises(InputError, match=r"still failing after 0 s .*503.*run the command") as error:
+        service.submit(job)
+    assert "\n" not in str(error.value)
+
+
+def test_nobody_at_the_address_is_one_line(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
+    monkeypatch.setattr(remote, "GIVE_UP_SECONDS", 0.1)
+    monkeypatch.setattr(cluster, "address", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="still failing"):
+        cluster.service().submit(job)
+
+
+def test_a_token_is_read_when_it_is_needed_and_never_shown(cluster: Cluster, job: Job, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    cluster.reset(token="first-secret")
+    file.write_text("wrong-secret\n")
+    with pytest.raises(InputError) as error:
+        cluster.service(token=find_token(file)).submit(job)
+    assert re.search(r"refused \(401\).*--token-file", str(error.value))
+    assert "wrong-secret" not in str(error.value)
+    file.write_text("first-secret\n")
+    service = cluster.service(token=find_token(file))
+    service.submit(job)
+    cluster.request("/_token", {"token": "second-secret"})
+    file.write_text("second-secret\n")
+    run = service.submit(dataclasses.replace(job, name="yt8m-two"))
+    assert service.progress(run).state == "waiting"
+
+
+def test_no_identity_where_one_is_asked_for_is_one_line(cluster: Cluster, job: Job) -> None:
+    cluster.reset(token="secret")
+    with pytest.raises(InputError, match=r"a token is asked for \(401\)|no Google Cloud credentials"):
+        cluster.service().submit(job)
+
+
+@pytest.mark.parametrize(("status", "says"), [("403", "access denied"), ("400", "refused .400: .*injected")])
+def test_a_refusal_is_one_line_with_what_the_service_said(cluster: Cluster, job: Job, status: str, says: str) -> None:
+    service = cluster.service()
+    cluster.fault(status, "POST", cluster.runs)
+    with pytest.raises(InputError, match=says) as error:
+        service.submit(job)
+    assert "\n" not in str(error.value)
+
+
+def test_a_schedule_is_paused_resumed_and_deleted(cluster: Cluster, job: Job) -> None:
+    service = cluster.service()
+    cron = service.cron("0 3 * * 1-5", "UTC")
+    made = service.create_schedule(job, cron, paused=False)
+    assert (made.cron, made.paused, made.settings) == (cron, False, job.settings)
+    assert len(cluster.tick()) == 1
+    assert cluster.tick() == [], "the first run is still going on"
+    service.pause(made)
+    assert one_schedule(service, job.name).paused
+    service.resume(made)
+    assert not one_schedule(service, job.name).paused
+    service.delete(made)
+    service.delete(made)
+    assert service.schedules() == []
+    with pytest.raises(InputError, match="there is no schedule 'yt8m-one'; there are none at all"):
+        one_schedule(service, job.name)
+
+
+def test_a_schedule_can_start_paused(cluster: Cluster, job: Job) -> None:
+    service = cluster.service()
+    service.create_schedule(job, service.cron("0 3 * * *", "UTC"), paused=True)
+    assert one_schedule(service, job.name).paused
+    assert cluster.tick() == []
+
+
+def test_many_schedules_come_in_pages(cluster: Cluster, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    from targets import kubeflow
+
+    monkeypatch.setattr(kubeflow, "PAGE", 2)
+    service = cluster.service()
+    for number in range(5):
+        service.create_schedule(dataclasses.replace(job, name=f"n{number}"), service.cron("0 3 * * *", "UTC"),
+                                paused=True)  # fmt: skip
+    assert [entry.name for entry in service.schedules()] == [f"n{number}" for number in range(5)]
+    assert [entry.name for entry in service.schedules("n3")] == ["n3"]
+
+
+def test_a_bucket_that_is_not_there_is_not_made(processes: dict[str, Cluster], gcs: Any, packages: Any) -> None:
+    from targets.vertex import Vertex, VertexPlace
+
+    cluster = processes["vertex"]
+    cluster.reset()
+    service = Vertex(VertexPlace("tagging", "europe-west4", "gs://buckte", cluster.address), None)
+    with pytest.raises(InputError, match=r"gs://buckte.*no such object or bucket"):
+        service.submit(Job("yt8m-one", packages["vertex"], SOURCES, "f"))
+    assert not any(entry["method"] == "POST" and entry["path"].startswith("/storage/v1/b?") for entry in gcs.log())
+    assert cluster.log() == []
