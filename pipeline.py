@@ -1,7 +1,7 @@
 """The pipeline: index, rebalance, train the candidates, choose the best, explain its errors, write the submission.
 
-`python pipeline.py compile` writes it for Kubeflow Pipelines and for Vertex AI; `python pipeline.py run` runs it on
-this machine. Each command has `--help`.
+`python pipeline.py compile` writes it for Kubeflow Pipelines and for Vertex AI; `run` runs it on this machine, `submit`
+on a cluster, `schedule` there by a timetable; `estimate` says what that costs. Each command has `--help`.
 """
 
 import argparse
@@ -30,12 +30,17 @@ from components.train import train
 from components.validate_data import validate_data
 from components.write_submission import write_submission
 from targets.compilation import add_compile_options
+from targets.estimate_command import add_estimate_options
 from targets.journal import StepFailed
+from targets.remote import RunFailed
 from targets.run_command import add_run_options
+from targets.schedule_command import add_schedule_options
+from targets.submit_command import add_submit_options
 from yt8m.cli import Parser
 from yt8m.data_checks.thresholds import read_thresholds
 from yt8m.errors import InputError
 
+COMMANDS = "compile|run|submit|schedule|estimate"
 Configure = Callable[[dsl.PipelineTask, str], None]
 
 
@@ -225,10 +230,13 @@ def make_pipeline(
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line; raises InputError."""
     parser = Parser(prog="pipeline.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="compile|run", parser_class=Parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar=COMMANDS, parser_class=Parser)
     compiled = commands.add_parser("compile", help="write it for Kubeflow Pipelines and for Vertex AI")
     add_compile_options(compiled, make_pipeline)
     add_run_options(commands.add_parser("run", help="run it on this machine"), make_pipeline)
+    add_submit_options(commands.add_parser("submit", help="run it on a cluster"), make_pipeline)
+    add_schedule_options(commands.add_parser("schedule", help="run it on a cluster by a timetable"), make_pipeline)
+    add_estimate_options(commands.add_parser("estimate", help="what a run reads, takes and costs"))
     return parser.parse_args(argv)
 
 
@@ -245,6 +253,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pipeline.py: error: {error}\n  full log: {error.log}\n"
               f"  to continue: python pipeline.py run --resume --output {folder}", file=sys.stderr)  # fmt: skip
         return 2 if error.wrong_input else 1
+    except RunFailed as error:
+        print(f"pipeline.py: error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("pipeline.py: interrupted; to continue, run it with --resume and the same --output", file=sys.stderr)
         return 130

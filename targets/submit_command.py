@@ -1,0 +1,98 @@
+"""`pipeline.py submit`: start a run on a cluster, and follow it if asked to."""
+
+import argparse
+import secrets
+import sys
+import time
+from datetime import UTC, datetime
+
+from targets.compilation import MakePipeline
+from targets.connect import add_connection_options, connect
+from targets.estimate_command import confirm_estimate
+from targets.remote import Progress, Run, RunFailed, Service
+from targets.submission import add_job_options, prepared
+from yt8m.errors import InputError
+from yt8m.progress import log
+
+INTERRUPTED = 130
+
+
+def add_submit_options(parser: argparse.ArgumentParser, make_pipeline: MakePipeline) -> None:
+    """The options of `submit`."""
+    parser.description = ("Start a run on Kubeflow Pipelines or Vertex AI and print its address. Settings, candidates "
+                          "and parameters are checked before anything is sent.")  # fmt: skip
+    parser.epilog = ("example: python pipeline.py submit --target kfp --host https://kubeflow.example.com/pipeline "
+                     "--token-file token --set-parameter train_source=gs://BUCKET/yt8m/frame/train --wait")  # fmt: skip
+    parser.set_defaults(run=lambda args: submit_command(args, make_pipeline))
+    add_connection_options(parser)
+    add_job_options(parser)
+    parser.add_argument("--name", help="of the run (default: yt8m, the profile and the time)")
+    parser.add_argument("--wait", action="store_true", help="follow the run; exit code 1 if it fails")
+    parser.add_argument("--poll-seconds", type=float, default=15.0, help="between two looks at a run (default: 15)")
+    parser.add_argument("--index", metavar="F", help="index of the train partition (or a CSV of VideoId,Labels), for "
+                        "the estimate that is shown before profile prod")  # fmt: skip
+    parser.add_argument("--yes", action="store_true", help="go on after the estimate without asking")
+
+
+def submit_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> None:
+    """Start a run, print its address, and with --wait follow it.
+
+    Raises:
+        InputError: wrong options, settings or parameters, or a service that refuses.
+        RunFailed: with --wait, a run that failed or was cancelled.
+    """
+    name = args.name or f"yt8m-{args.profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    check_name(name)
+    with prepared(args, make_pipeline, name) as submission:
+        if args.profile == "prod":
+            confirm_estimate(submission, args.index, ask=not args.yes)
+        service = connect(args)
+        run = service.submit(submission.job)
+    print(run.address, flush=True)
+    if args.wait:
+        follow(service, run, args.poll_seconds)
+
+
+def check_name(name: str) -> None:
+    """Names that both targets take: 1 to 128 lower-case letters, digits and dashes, a letter first.
+
+    Raises:
+        InputError: another name.
+    """
+    fits = 0 < len(name) <= 128 and name[0].isalpha() and all(c == "-" or c.isalnum() for c in name)
+    if not (fits and name.isascii() and name == name.lower()):
+        raise InputError(f"--name {name}: up to 128 lower-case letters, digits and dashes are allowed, a letter first")
+
+
+def follow(service: Service, run: Run, seconds: float) -> None:
+    """Report each change of a run on stderr until it ends.
+
+    Raises:
+        RunFailed: it failed or was cancelled.
+        SystemExit: interrupted; the run goes on.
+    """
+    started, seen = time.monotonic(), Progress("", {})
+    try:
+        while not seen.ended:
+            now = service.progress(run)
+            _report(seen, now, time.monotonic() - started)
+            seen = now
+            if not seen.ended:
+                time.sleep(seconds)
+    except KeyboardInterrupt:
+        log(f"no longer followed, but the run goes on: {run.address}")
+        sys.exit(INTERRUPTED)
+    if seen.state != "succeeded":
+        failed = sorted(step for step, state in seen.steps.items() if state == "failed")
+        where = f" in {', '.join(failed)}" if failed else ""
+        raise RunFailed(f"the run {seen.state}{where}{f': {seen.reason}' if seen.reason else ''}; see {run.address}"
+                        .replace("the run cancelled", "the run was cancelled"))  # fmt: skip
+
+
+def _report(before: Progress, now: Progress, seconds: float) -> None:
+    clock = f"{int(seconds // 60):3d}:{int(seconds % 60):02d}"
+    for step, state in now.steps.items():
+        if before.steps.get(step) != state:
+            log(f"{clock}  {step}: {state}")
+    if before.state != now.state:
+        log(f"{clock}  run {now.state}")

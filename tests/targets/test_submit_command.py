@@ -1,0 +1,140 @@
+"""`submit` by its command line: the real clients against the emulated clusters."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import pipeline
+from targets.compilation import SETTINGS
+from targets.parameters import declared, read_pipeline
+from targets.submission import prepared
+from tests.targets.conftest import Cluster
+
+DIGEST = "@sha256:" + 32 * "ab"
+LABELS = "VideoId,Labels\n" + "".join(f"v{i},{i % 9}\n" for i in range(900))
+
+
+def submit(cluster: Cluster, *options: str) -> int:
+    return pipeline.main(["submit", *cluster.options, *options])
+
+
+def settings_of(tmp_path: Path, **images: str) -> list[str]:
+    """Options that lead to settings whose prod images are filled in."""
+    settings = copy.deepcopy(yaml.safe_load(SETTINGS.read_text()))
+    settings["profiles"]["prod"]["images"] = {"data": f"r/data{DIGEST}", "trainer": f"r/trainer{DIGEST}", **images}
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.dump(settings))
+    return ["--settings", str(path), "--profile", "prod"]
+
+
+def error_of(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_it_prints_the_address_and_waits_for_the_result(
+    cluster: Cluster, sources: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit(cluster, *sources, "--name", "one", "--wait", "--poll-seconds", "0.01") == 0
+    out, err = capsys.readouterr()
+    page = {"kfp": f"{cluster.address}/#/runs/details/", "vertex": "https://console.cloud.google.com/vertex-ai/"}
+    assert out.startswith(page[cluster.target])
+    assert len(out.splitlines()) == 1
+    lines = [line.strip().split("  ")[1] for line in err.splitlines()]
+    assert [line for line in lines if line.startswith("train:")] == ["train: pending", "train: running",
+                                                                      "train: succeeded"]  # fmt: skip
+    assert [line for line in lines if line.startswith("run ")] == ["run waiting", "run running", "run succeeded"]
+
+
+def test_a_run_that_fails_is_exit_code_1_with_step_and_reason(
+    cluster: Cluster, sources: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.script(end="FAILED", error="out of memory", failed="train")
+    assert submit(cluster, *sources, "--wait", "--poll-seconds", "0.01") == 1
+    assert "the run failed in train: out of memory; see http" in error_of(capsys)
+    assert submit(cluster, *sources) == 0, "without --wait nobody looks"
+
+
+def test_a_run_that_is_cancelled_ends_the_wait(cluster: Cluster, sources: list[str],
+                                               capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    cluster.script(end={"kfp": "CANCELED", "vertex": "CANCELLED"}[cluster.target])
+    assert submit(cluster, *sources, "--wait", "--poll-seconds", "0.01") == 1
+    assert "the run was cancelled; see http" in error_of(capsys)
+
+
+def test_faults_while_waiting_are_waited_out(cluster: Cluster, sources: list[str],
+                                             capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    path = cluster.runs + "/"
+    for kind in ("503", "429", "reset"):
+        cluster.fault(kind, "GET", path)
+    assert submit(cluster, *sources, "--wait", "--poll-seconds", "0.01") == 0
+    assert capsys.readouterr().err.rstrip().endswith("run succeeded")
+    assert [status for _, where, status in cluster.log() if where.startswith(path)][:3] == [503, 429, 0]
+
+
+@pytest.mark.parametrize(("options", "says"), [
+    (["--set-parameter", "sed=1"], "the pipeline has no such parameter"),
+    (["--set-parameter", "seed=x"], "seed: a whole number is needed"),
+    (["--set-parameter", "candidates=[{name: a, preset: logistic}]"], "'overrides' is missing"),
+    (["--set-parameter", "train_source=/tmp/x"], "train_source: "),
+    (["--profile", "test"], "put the digest there"),
+    (["--profile", "live"], "there is no profile 'live'"),
+    (["--name", "Night Run"], "lower-case letters, digits and dashes"),
+    (["--token-file", "/none"], "--token-file /none: it cannot be read"),
+])  # fmt: skip
+def test_wrong_input_is_one_line_and_nothing_is_sent(
+    cluster: Cluster, sources: list[str], capsys: pytest.CaptureFixture[str], options: list[str], says: str
+) -> None:
+    assert submit(cluster, *sources, *options) == 2
+    assert says in error_of(capsys)
+    assert not cluster.log()
+
+
+def test_a_name_goes_on_with_options_of_its_target_alone(cluster: Cluster, sources: list[str],
+                                                         capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    other = {"kfp": ["--region", "us-central1"], "vertex": ["--namespace", "n"]}[cluster.target]
+    assert submit(cluster, *sources, *other) == 2
+    assert f"{other[0]}: not an option of target {cluster.target}" in error_of(capsys)
+
+
+def test_prod_shows_an_estimate_first(cluster: Cluster, sources: list[str], tmp_path: Path,
+                                      capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    options = [*sources, *settings_of(tmp_path)]
+    assert submit(cluster, *options) == 2
+    assert "an estimate is shown before a run of profile prod" in error_of(capsys)
+    assert not cluster.log()
+    (tmp_path / "labels.csv").write_text(LABELS)
+    assert submit(cluster, *options, "--index", str(tmp_path / "labels.csv")) == 0
+    out, err = capsys.readouterr()
+    assert "GPU hours" in err
+    assert "900 " not in out
+    assert submit(cluster, *options, "--yes") == 0
+
+
+def test_a_changed_image_or_library_never_meets_an_old_result(
+    cluster: Cluster, sources: list[str], tmp_path: Path
+) -> None:
+    """All that a cache goes by differs: the image of the step, and the code version that indexing takes."""
+    parser_options = [*cluster.options, *sources]
+    specs = []
+    for image in ("1" * 64, "2" * 64):
+        args = pipeline.parse(["submit", *parser_options,
+                               *settings_of(tmp_path, data=f"r/data@sha256:{image}")])  # fmt: skip
+        with prepared(args, pipeline.make_pipeline, "one") as made:
+            specs.append((read_pipeline(made.job.package), made.job.settings))
+    (first, one), (second, two) = specs
+    assert one != two
+    assert declared(first)["code_version"]["defaultValue"] != declared(second)["code_version"]["defaultValue"]
+    executors = first["deploymentSpec"]["executors"]
+    changed = {name for name, entry in executors.items() if entry != second["deploymentSpec"]["executors"][name]}
+    assert changed == {name for name, entry in executors.items() if "r/data@" in entry["container"]["image"]}
+    assert "exec-index-videos" in changed
+    index = [task for dag in dags(first) for name, task in dag["tasks"].items() if name.startswith("index-videos")]
+    assert index
+    assert all("code_version" in task["inputs"]["parameters"] for task in index)
+
+
+def dags(spec: Any) -> list[Any]:
+    return [spec["root"]["dag"], *(part["dag"] for part in spec["components"].values() if "dag" in part)]
