@@ -41,13 +41,14 @@ WORDS = (
     Words(
         "Crowded out", f"ranked 21 to {LAST_CROWDED_RANK}: recognised, but 20 other labels were preferred",
         "label relations, or several models averaged",
-        "train with a gate over the labels (model setting probability_gating, as in the preset paper-netvlad), or "
+        "train with a gate over the labels, the model setting probability_gating as in the preset paper-netvlad, or "
         "predict with several models at once: yt8m predict averages them",
     ),
     Words(
         "Too few training examples", "trained on in fewer than {few_below} videos",
-        "more data for rare labels, or resampling",
-        "add training videos that carry them; with those there are, train on yt8m rebalance --recipe repeat-factor",
+        "more training videos with the rare labels",
+        "resampling (yt8m rebalance --recipe repeat-factor) shows the few there are more often, which adds no example: "
+        "judge its gain by yt8m compare",
     ),
     Words(
         "No signal in the video", f"no label at all reaches {_percent(CONFIDENT)} confidence",

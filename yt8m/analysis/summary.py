@@ -60,9 +60,9 @@ def _first_step(causes: dict[str, Any], metrics: dict[str, Any]) -> str:
     if row is None:
         return ""
     return (
-        f"First thing to do: {row['remedy']} ({row['how']}). {row['name']}: {share(row['share'])} of the missed "
-        f"labels; without this cause GAP@20 would be {decimal(row['gap_if_cured'])} "
-        f"instead of {decimal(metrics['gap'])}."
+        f"First thing to do: {row['remedy']}. {share(row['share'])} of the missed labels come of this cause "
+        f"({_lower(row['name'])}); without it GAP@20 would be {decimal(row['gap_if_cured'])} instead of "
+        f"{decimal(metrics['gap'])}. The table of causes says how to go about it."
     )
 
 
