@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from yt8m.champion import Terms, Thresholds, roll_back, show
+from yt8m.data_checks.baseline import champion_profile
+from yt8m.data_checks.profile import profile_of
 from yt8m.errors import InputError
 from yt8m.halves import in_half
 from yt8m.prediction import predict
@@ -16,7 +18,7 @@ from yt8m.promotion import predict_and_promote, promote_step
 from yt8m.rebalance.build import build_training_set
 from yt8m.records.build import build_index
 from yt8m.records.video_index import read_index, write_index
-from yt8m.storage import copy_file
+from yt8m.storage import copy_file, read_json, write_json
 from yt8m.training.train import train
 
 SAMPLE = Path(__file__).parents[1] / "sample"
@@ -66,22 +68,25 @@ def test_predictions_that_are_there_decide_the_same(made: dict[str, Path], tmp_p
     manifest = json.loads((folder / "long" / "model" / "model.json").read_text())
     (tmp_path / "model").write_text(json.dumps({**manifest, "uri": "gs://bucket/work/model", "candidate": {}}))
     predict([folder / "long"], made["index"], tmp_path / "predictions.parquet")
+    write_json(tmp_path / "profile.json", profile_of(read_index(folder / "train.parquet")))
     registry = "gs://bucket/work/registry"
     predict_and_promote(folder / "short", registry, made["index"], terms=LOW)
     shown = promote_step(
         tmp_path / "model", registry, made["index"], tmp_path / "decision.json",
-        predictions=tmp_path / "predictions.parquet", floor=0.0, min_gain=None, vocabulary="",
-        training_set=made["set"], card=tmp_path / "card.html",
+        predictions=tmp_path / "predictions.parquet", profile=tmp_path / "profile.json", floor=0.0, min_gain=None,
+        vocabulary="", training_set=made["set"], card=tmp_path / "card.html",
     )  # fmt: skip
     assert shown["promoted"] is True
     assert (shown["champion"], shown["number"]) == (manifest["fingerprint"], 2)
     decision = json.loads((tmp_path / "decision.json").read_text())
+    assert read_json(str(champion_profile(registry))) == read_json(tmp_path / "profile.json")
     anew = predict_and_promote(folder / "long", str(tmp_path / "other"), made["index"], terms=LOW)
     assert decision["decision"]["scores"] == anew["decision"]["scores"]
     assert "Model card: logistic" in (tmp_path / "card.html").read_text()
     assert promote_step(
         tmp_path / "model", registry, made["index"], tmp_path / "decision.json",
-        predictions="not read again", floor=0.0, min_gain=None, card=tmp_path / "card.html",
+        predictions="not read again", profile=tmp_path / "profile.json", floor=0.0, min_gain=None,
+        card=tmp_path / "card.html",
     )["promoted"] is False  # fmt: skip
 
 
