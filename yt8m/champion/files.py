@@ -44,13 +44,14 @@ def keep_model(model: LocatedModel, root: str) -> str:
     content = [[entry[key] for key in ("name", "bytes", "crc32c")] for entry in entries]
     folder = f"{MODELS}/{model.fingerprint}-{fingerprint(content)[:8]}"
     home = join(root, *folder.split("/"))
+    was_there = not is_remote(home) and Path(home).exists()  # folders appear whole, so one that is not is damaged
     if _is_whole(home, entries):
         return folder
     if is_remote(home):
         _fill(home, model.uri, entries)
         return folder
     try:
-        with atomic_directory(home) as temporary:
+        with atomic_directory(home, replace=was_there) as temporary:
             _fill(str(temporary), model.uri, entries)
     except OSError:  # another one that keeps the same model was faster
         if not _is_whole(home, entries):

@@ -103,8 +103,12 @@ def create_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 @contextmanager
-def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a folder to fill; on success it replaces `path` as a whole, on any error it is removed."""
+def atomic_directory(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[Path]:
+    """Yield a folder to fill; on success it replaces `path` as a whole, on any error it is removed.
+
+    Raises:
+        OSError: without `replace`, `path` is there by now.
+    """
     path = Path(path)
     temporary = _temporary_beside(path)
     temporary.mkdir()
@@ -113,7 +117,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             _sync(file)
         old = _temporary_beside(path)
-        if path.exists():
+        if replace and path.exists():
             os.replace(path, old)
         os.replace(temporary, path)
         shutil.rmtree(old, ignore_errors=True)
