@@ -8,8 +8,10 @@ download every byte under an artifact, so the weights stay where they are.
 """
 
 import contextlib
+import inspect
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,9 @@ def train_candidate(
         log(f"{candidate['name']}: the model is there already, {uri}")
         model = read_json(join(uri, MANIFEST))
     else:
+        if champion and "init_from" not in inspect.signature(_trainer()).parameters:
+            raise InputError("start_from is champion, but this version cannot start from another model's weights; "
+                             "use start_from=nothing")  # fmt: skip
         with contextlib.ExitStack() as stack:
             start = {"init_from": stack.enter_context(local_model(champion.uri))} if champion else {}
             how = {"seed": seed, "vocabulary": vocabulary or None, **start}
@@ -144,7 +149,11 @@ def _champion(start_from: str, registry: str | None, preset: dict[str, Any]) -> 
 
 
 def _fingerprint(
-    preset: dict[str, Any], training_set: StrPath, validation: StrPath, seed: int, champion: LocatedModel | None
+    preset: dict[str, Any],
+    training_set: StrPath,
+    validation: StrPath,
+    seed: int,
+    champion: LocatedModel | None = None,
 ) -> str:
     start = {"start": champion.fingerprint} if champion else {}
     return fingerprint({
@@ -155,6 +164,12 @@ def _fingerprint(
         "seed": seed,
         "code": code_version("training"),
     })  # fmt: skip
+
+
+def _trainer() -> Callable[..., Any]:
+    from yt8m.training.train import train
+
+    return train
 
 
 def _train(candidate: dict[str, Any], training_set: StrPath, validation: StrPath, home: str, **how: Any) -> Any:
