@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from yt8m import __version__
-from yt8m.errors import InputError
+from yt8m.errors import InputError, Interrupted
+
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
 
 COMMANDS = {
     "download": "shards from the official mirror, MD5 verified",
@@ -42,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (0, or 2 for wrong input)."""
+    """Run the command line; returns the exit code: 0, 2 for wrong input, 75 for work to be continued (EX_TEMPFAIL)."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         command, arguments = _parse(argv)
@@ -53,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"yt8m: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except Interrupted as stopped:
+        print(f"yt8m: {stopped}; run the same command again", file=sys.stderr)
+        return TRY_AGAIN
     except KeyboardInterrupt:
         print("yt8m: interrupted; run the same command again", file=sys.stderr)
         return 130

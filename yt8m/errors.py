@@ -21,3 +21,7 @@ class RecordError(InputError):
     def __reduce__(self) -> tuple[type["RecordError"], tuple[object, ...]]:
         """Crosses from a worker process whole."""
         return RecordError, self._arguments
+
+
+class Interrupted(Exception):
+    """Asked to stop before the work was done, and stopped in good order; the same command continues. Exit code 75."""

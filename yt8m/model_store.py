@@ -76,7 +76,7 @@ def train_candidate(
         with contextlib.ExitStack() as stack:
             start = {"init_from": stack.enter_context(local_model(champion.uri))} if champion else {}
             how = {"seed": seed, "vocabulary": vocabulary or None, **start}
-            model = _train(candidate, training_set, validation, home, **how)
+            model = _train(candidate, training_set, validation, home, work_root=work_root, **how)
     write_json(output, {**model, "candidate": candidate, "uri": uri})
     return summary_of({**model, "candidate": candidate, "uri": uri})
 

@@ -23,12 +23,16 @@ class Progress:
         description: what is being done, e.g. `indexing`.
         total: units in all, or None when unknown.
         unit: the name of a unit in the plural, e.g. `shards`.
+        first_line: seconds to the first plain line; later ones come every `LINE_SECONDS`.
     """
 
-    def __init__(self, description: str, total: int | None = None, unit: str = "items"):
+    def __init__(
+        self, description: str, total: int | None = None, unit: str = "items", first_line: float = LINE_SECONDS
+    ):
         self.description, self.total, self.unit, self.done = description, total, unit, 0
         self._terminal = sys.stderr.isatty()
-        self._started = self._last_line = time.monotonic()
+        self._started = time.monotonic()
+        self._next_line = self._started + first_line
         self._bar = tqdm(
             desc=description, total=total, unit=f" {unit}", disable=not self._terminal, file=sys.stderr,
             dynamic_ncols=True,
@@ -48,8 +52,8 @@ class Progress:
             self._bar.update(units)
             return
         now = time.monotonic()
-        if now - self._last_line >= LINE_SECONDS:
-            self._last_line = now
+        if now >= self._next_line:
+            self._next_line = now + LINE_SECONDS
             self._line(now - self._started, note)
 
     def _line(self, seconds: float, note: str) -> None:

@@ -1,9 +1,17 @@
+"""Checkpoints in a folder and on gs://: whole or not at all, of one training, of one writer."""
+
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from yt8m import storage
 from yt8m.errors import InputError
+from yt8m.storage.lease import Lease, LeaseLost
 from yt8m.training.checkpoint import Checkpoints, first_difference
 from yt8m.training.state import State
 
@@ -11,60 +19,184 @@ CONFIGURATION = {"training_set": "abc", "preset": {"batch_size": 64, "model": {"
 ARRAYS = {"model/0": np.arange(6, dtype=np.float32), "optimizer/0": np.int64(3)}
 
 
-def checkpoints(folder: Path, **changes: object) -> Checkpoints:
-    return Checkpoints(folder / "checkpoint", {**CONFIGURATION, **changes})
+def checkpoints(folder: str, **changes: object) -> Checkpoints:
+    return Checkpoints(folder, {**CONFIGURATION, **changes})
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    store = checkpoints(tmp_path)
-    assert store.load() is None
+@pytest.fixture(params=["local", "gs"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A place for a checkpoint."""
+    if request.param == "local":
+        return str(tmp_path / "checkpoint")
+    request.getfixturevalue("gcs")
+    return "gs://bucket/work/checkpoints/abc"
+
+
+def names(folder: str) -> list[str]:
+    return [name for name in storage.list_names(folder) if not name.startswith(storage.PARTIAL)]
+
+
+def test_what_is_saved_is_loaded(folder: str) -> None:
     state = State(phase=1, step=5, ended=[7], epoch_gaps=[0.25], rows=[{"step": 7, "loss": 0.1}], loss_sum=0.3)
-    state.best = {"gap": 0.5, "step": 7, "file": store.save_best(7, ARRAYS)}
-    store.save(state, ARRAYS)
-    loaded = checkpoints(tmp_path).load()
-    assert loaded is not None
-    assert loaded[0] == state
-    assert loaded[1].keys() == ARRAYS.keys()
-    np.testing.assert_array_equal(loaded[1]["model/0"], ARRAYS["model/0"])
-    np.testing.assert_array_equal(store.load_best("best-7.npz")["model/0"], ARRAYS["model/0"])
+    with checkpoints(folder) as store:
+        assert store.load() is None
+        state.best = {"gap": 0.5, "step": 7, "file": store.save_best(7, ARRAYS)}
+        store.save(state, ARRAYS)
+    with checkpoints(folder) as store:
+        loaded = store.load()
+        assert loaded is not None
+        assert loaded[0] == state
+        assert loaded[1].keys() == ARRAYS.keys()
+        np.testing.assert_array_equal(loaded[1]["model/0"], ARRAYS["model/0"])
+        np.testing.assert_array_equal(store.load_best(state.best["file"])["model/0"], ARRAYS["model/0"])
 
 
-def test_only_what_the_pointer_names_is_kept(tmp_path: Path) -> None:
-    store = checkpoints(tmp_path)
-    store.save_best(3, ARRAYS)
-    store.save(State(step=4), ARRAYS)
-    store.save(State(step=8, best={"gap": 0.1, "step": 6, "file": store.save_best(6, ARRAYS)}), ARRAYS)
-    assert sorted(file.name for file in store.folder.iterdir()) == ["best-6.npz", "checkpoint.json", "state-8.npz"]
-    store.remove()
-    assert not store.folder.exists()
-    store.remove()
+def test_only_what_the_pointer_names_is_kept(folder: str) -> None:
+    with checkpoints(folder) as store:
+        store.save_best(3, ARRAYS)
+        store.save(State(step=4), ARRAYS)
+        store.save(State(step=8, best={"gap": 0.1, "step": 6, "file": store.save_best(6, ARRAYS)}), ARRAYS)
+        kinds = [name.rpartition("-")[0] or name for name in names(folder)]
+        assert kinds == ["best-6", "checkpoint.json", "lease.json", "state-8"]
+        store.remove()
+    assert names(folder) == []
+    if not storage.is_remote(folder):
+        assert not Path(folder).exists()
 
 
 def test_a_kill_before_the_pointer_leaves_the_old_checkpoint(tmp_path: Path) -> None:
-    store = checkpoints(tmp_path)
-    store.save(State(step=4), ARRAYS)
-    (store.folder / "state-8.npz").write_bytes(b"half a fi")
-    (store.folder / ".partial-state-9.npz-x").write_bytes(b"")
-    loaded = store.load()
-    assert loaded is not None
-    assert loaded[0].step == 4
+    with checkpoints(str(tmp_path)) as store:
+        store.save(State(step=4), ARRAYS)
+    (tmp_path / "state-8-00000000.npz").write_bytes(b"half a fi")
+    (tmp_path / ".partial-state-9.npz-x").write_bytes(b"")
+    with checkpoints(str(tmp_path)) as store:
+        loaded = store.load()
+        assert loaded is not None
+        assert loaded[0].step == 4
+        kinds = [name.rpartition("-")[0] or name for name in names(str(tmp_path))]
+        assert kinds == ["checkpoint.json", "lease.json", "state-4"]
 
 
-def test_a_foreign_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
-    checkpoints(tmp_path).save(State(), ARRAYS)
-    with pytest.raises(InputError, match='training_set is "abc" there and "xyz" here'):
-        checkpoints(tmp_path, training_set="xyz").load()
-    other = {"batch_size": 32, "model": {"name": "moe"}}
-    with pytest.raises(InputError, match=r"preset\.batch_size is 64 there and 32 here"):
-        checkpoints(tmp_path, preset=other).load()
+@pytest.mark.parametrize("failing", ["state-8", "checkpoint.json"])
+def test_a_save_that_fails_on_gs_leaves_the_old_checkpoint(
+    gcs: Any, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    from yt8m.storage import cloud
+
+    upload = cloud.upload
+
+    def refusing(path: Path, address: str, *args: Any) -> int:
+        if failing in address:
+            raise InputError(f"{address}: still failing")
+        return upload(path, address, *args)
+
+    with checkpoints("gs://bucket/c") as store:
+        store.save(State(step=4), ARRAYS)
+        monkeypatch.setattr(cloud, "upload", refusing)
+        with pytest.raises(InputError, match="still failing"):
+            store.save(State(step=8), ARRAYS)
+    monkeypatch.setattr(cloud, "upload", upload)
+    with checkpoints("gs://bucket/c") as store:
+        loaded = store.load()
+        assert loaded is not None
+        assert loaded[0].step == 4
+        np.testing.assert_array_equal(loaded[1]["model/0"], ARRAYS["model/0"])
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    store = checkpoints(tmp_path)
-    store.save(State(step=4), ARRAYS)
-    (store.folder / "state-4.npz").write_bytes(b"not a zip")
-    with pytest.raises(InputError, match=r"state-4\.npz: the checkpoint is damaged"):
+def test_a_foreign_checkpoint_is_refused_by_name(folder: str) -> None:
+    with checkpoints(folder) as store:
+        store.save(State(), ARRAYS)
+    expected = 'training_set is "abc" there and "xyz" here'
+    with checkpoints(folder, training_set="xyz") as store, pytest.raises(InputError, match=expected):
         store.load()
+    other = {"batch_size": 32, "model": {"name": "moe"}}
+    expected = r"preset\.batch_size is 64 there and 32 here"
+    with checkpoints(folder, preset=other) as store, pytest.raises(InputError, match=expected):
+        store.load()
+
+
+@pytest.mark.parametrize("damage", ["not a zip", "a flipped bit", "a cut", "gone"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: str) -> None:
+    with checkpoints(str(tmp_path)) as store:
+        store.save(State(step=4), {"model/0": np.arange(5000, dtype=np.float32)})
+    file = next(tmp_path.glob("state-4-*.npz"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    contents = {"not a zip": b"not a zip", "a flipped bit": bytes(data), "a cut": bytes(data[:-300])}
+    file.unlink()
+    if damage in contents:
+        file.write_bytes(contents[damage])
+    expected = r"state-4-\w+\.npz: (the checkpoint is damaged|no such file)"
+    with checkpoints(str(tmp_path)) as store, pytest.raises(InputError, match=expected):
+        store.load()
+
+
+def test_a_second_training_is_kept_out(folder: str) -> None:
+    with checkpoints(folder) as store:
+        store.save(State(step=4), ARRAYS)
+        with pytest.raises(InputError, match=r"lease\.json: process \d+ on .* is at work here \(training\)"):
+            checkpoints(folder).__enter__()
+        store.save(State(step=8), ARRAYS)
+
+
+def test_a_trainer_that_was_taken_for_dead_cannot_save(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sleeps; another one takes over, loads and goes on; then it wakes up."""
+    monkeypatch.setattr(Lease, "_keep", lambda self: None)
+    monkeypatch.setattr("yt8m.storage.lease.SECONDS", 0.2)
+    monkeypatch.setattr(Lease, "_refuse_neighbour", lambda self, content: None)
+    asleep = checkpoints(folder)
+    asleep.__enter__()
+    asleep.save(State(step=4), ARRAYS)
+    with checkpoints(folder) as awake:
+        loaded = awake.load()
+        assert loaded is not None
+        assert loaded[0].step == 4
+        with pytest.raises(LeaseLost, match="another process has taken over training here"):
+            asleep.save(State(step=8), ARRAYS)
+        monkeypatch.setattr(asleep._lease, "check", lambda: None)  # it falls asleep after the check, before the pointer
+        with pytest.raises(InputError, match="somebody else changed"):
+            asleep.save(State(step=8), ARRAYS)
+        asleep.__exit__()
+        awake.save(State(step=5), ARRAYS)
+    with checkpoints(folder) as store:
+        loaded = store.load()
+        assert loaded is not None
+        assert loaded[0].step == 5
+
+
+SAVING = """
+import sys, itertools, numpy as np
+from yt8m.training.checkpoint import Checkpoints
+from yt8m.training.state import State
+with Checkpoints(sys.argv[1], {"a": 1}) as store:
+    loaded = store.load()
+    start = loaded[0].step if loaded else 0
+    for step in itertools.count(start + 1):
+        store.save(State(step=step), {"model/0": np.full(200_000, step, np.float32)})
+        print(step, flush=True)
+"""
+
+
+def test_killed_while_it_saves_it_is_whole(tmp_path: Path) -> None:
+    """Killed at ten moments; each time the next one finds the last finished checkpoint, or the one in the making."""
+    random, last = np.random.default_rng(0), 0
+    for _ in range(10):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SAVING, str(tmp_path / "c")], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout
+        first = int(process.stdout.readline())
+        assert first == last + 1
+        time.sleep(random.uniform(0, 0.05))
+        process.kill()
+        printed = process.communicate()[0].split()
+        last = int(printed[-1]) if printed else first
+        with Checkpoints(str(tmp_path / "c"), {"a": 1}) as store:
+            loaded = store.load()
+        assert loaded is not None
+        assert loaded[0].step in (last, last + 1)
+        assert set(loaded[1]["model/0"]) == {loaded[0].step}
+        last = loaded[0].step
 
 
 def test_first_difference() -> None:

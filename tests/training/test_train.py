@@ -74,7 +74,7 @@ def test_the_folder_holds_what_the_manifest_says(video_files: Any, presets: Any,
     assert manifest["parameters"] == 1153 * CLASSES
     assert manifest["weights"]["bytes"] == (tmp_path / "model" / "model.weights.h5").stat().st_size
     assert manifest["training"]["steps"] == 8  # 2.5 epochs of 48 videos in batches of 16 are 7.5 steps
-    assert {path.name for path in tmp_path.iterdir()} == {"model", "history.csv", "timing.csv", "logs"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "history.csv", "timing.csv", "training.html", "logs"}
     assert [row["step"] for row in rows(tmp_path)] == ["2", "3", "5", "6", "8"]
     best = max(rows(tmp_path), key=lambda row: float(row["validation_gap"]))
     assert manifest["metrics"]["gap"] == pytest.approx(float(best["validation_gap"]))

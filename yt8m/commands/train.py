@@ -1,8 +1,9 @@
 """Train a model by a preset, and write it with the history of its training.
 
-DIR gets model/ (weights, model.json and a TensorFlow SavedModel), history.csv, timing.csv and logs/ for TensorBoard. A
-training that was stopped continues when the same command is run again; a finished one is not repeated, but written
-again if only --export-dtype, --saved-model or --max-model-bytes differ.
+DIR gets model/ (weights, model.json and a TensorFlow SavedModel), history.csv, timing.csv, training.html and logs/ for
+TensorBoard. A training that was stopped continues when the same command is run again; a finished one is not repeated,
+but written again if only --export-dtype, --saved-model or --max-model-bytes differ. SIGTERM makes it write a checkpoint
+and end with exit code 75.
 """
 
 import argparse
@@ -51,6 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--saved-model", action=argparse.BooleanOptionalAction, help="write a TensorFlow SavedModel (default: do)"
     )
+    parser.add_argument(
+        "--work-root", metavar="DIR", help="folder or gs:// address that outlives the machine, for the checkpoint"
+    )
+    parser.add_argument("--init-from", metavar="DIR", help="start from the weights of this trained model")
+    parser.add_argument(
+        "--teacher", metavar="F", help="learn from this trained model, or these predictions of the training videos, too"
+    )
+    parser.add_argument("--replicas", type=int, metavar="N", help="devices to train on (default: all visible GPUs)")
     add_staging_arguments(parser)
 
 
@@ -73,6 +82,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         num_classes=args.num_classes,
         export=args.export,
         checkpoint_minutes=args.checkpoint_minutes,
+        work_root=args.work_root,
+        init_from=args.init_from,
+        teacher=args.teacher,
+        replicas=args.replicas,
         staging=staging_of(args),
     )
 

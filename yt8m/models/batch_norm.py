@@ -20,7 +20,7 @@ class BatchNorm(Float32Layer):
         momentum: share of the old moving statistics that a step keeps.
         epsilon: added to the variance.
         unbiased: apply Bessel's correction to the variance that is kept; the batch itself is scaled by the biased one.
-        synchronized: take the statistics over all replicas of a distributed step.
+        synchronized: take the statistics over all replicas of a distributed step; `replicas` then says how many.
 
     Call arguments:
         inputs: `[..., D]`.
@@ -42,7 +42,7 @@ class BatchNorm(Float32Layer):
     ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.momentum, self.epsilon = momentum, epsilon
-        self.unbiased, self.synchronized = unbiased, synchronized
+        self.unbiased, self.synchronized, self.replicas = unbiased, synchronized, 1
 
     def build(self, input_shape: Shape) -> None:
         shape, kept = (input_shape[-1],), {"autocast": False, "dtype": "float32"}
@@ -59,7 +59,7 @@ class BatchNorm(Float32Layer):
         x = ops.cast(inputs, "float32")
         if training and self.trainable:
             mean, variance, count = self._statistics(x, valid)
-            self._record(mean, variance, count)
+            self._record(mean, variance, count * float(self.replicas))
         else:
             mean, variance = self.moving_mean, self.moving_variance
         scale = self.gamma * ops.rsqrt(variance + self.epsilon)

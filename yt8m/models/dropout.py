@@ -1,6 +1,9 @@
 """Dropout whose random bits are cheap on every device."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -10,6 +13,20 @@ from keras import ops
 from yt8m.models.numerics import Shape, Tensor
 
 GOLDEN = np.uint32(0x9E3779B9)  # 2^32 / golden ratio: consecutive multiples are spread evenly
+_FIRST_ROW: ContextVar[int] = ContextVar("first_row", default=0)
+
+
+@contextmanager
+def rows_from(first: int) -> Iterator[None]:
+    """Batches seen inside begin at row `first` of a larger one: each part then drops what the whole would have.
+
+    Replicas that hold parts of a batch thus draw as one that holds all of it, and never the same bits twice.
+    """
+    token = _FIRST_ROW.set(first)
+    try:
+        yield
+    finally:
+        _FIRST_ROW.reset(token)
 
 
 @keras.saving.register_keras_serializable("yt8m")
@@ -52,7 +69,7 @@ class Dropout(keras.layers.Layer):
 def random_bits(like: Tensor, seed: Tensor) -> Tensor:
     """uint32 of the shape of `like`, from a seed of two integers."""
     seed = ops.cast(seed, "uint32")
-    rows = ops.cast(ops.arange(ops.shape(like)[0], dtype="int32"), "uint32")
+    rows = ops.cast(ops.arange(ops.shape(like)[0], dtype="int32") + _FIRST_ROW.get(), "uint32")
     columns = ops.cast(ops.arange(math.prod(like.shape[1:]), dtype="int32"), "uint32")
     keys = _mix(_mix(rows * GOLDEN + seed[0]) + seed[1])
     bits = _mix(keys[:, None] + columns[None, :] * GOLDEN)

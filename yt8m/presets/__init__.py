@@ -16,6 +16,10 @@ A preset is a mapping:
 | `validation_videos` | how many videos they use, chosen by a hash of the id (50000 unless told) |
 | `start_at_label_rates` | biases of the heads start at each label's rate in the training set (false unless told) |
 | `batch_norm_momentum` | instead of the models' 0.999, which needs thousands of steps (null unless told) |
+| `precision` | of the products: `float32`, or `bfloat16` with weights and sums in float32 (float32 unless told) |
+| `ema` | share of the old in a moving average of the weights, which is judged and exported (null unless told) |
+| `sync_batch_norm` | take batch norm's statistics over all replicas, not on each by itself (false unless told) |
+| `distillation` | how a teacher counts: `weight` (the loss has the rest), `temperature`, `over` labels or classes |
 | `export_dtype` | `float32` or `float16`, in which the weights of the trained model are written (float32 unless told) |
 | `max_model_bytes` | a larger model is refused, before it is trained (2^30 unless told, the challenge's limit) |
 | `saved_model` | whether a TensorFlow SavedModel is written too (true unless told) |
@@ -44,6 +48,10 @@ DEFAULTS: dict[str, Any] = {
     "export_dtype": "float32",
     "max_model_bytes": 2**30,
     "saved_model": True,
+    "precision": "float32",
+    "ema": None,
+    "sync_batch_norm": False,
+    "distillation": {"weight": 0.5, "temperature": 1.0, "over": "labels"},
 }
 EXPORT_KEYS = ("export_dtype", "max_model_bytes", "saved_model")
 

@@ -7,11 +7,13 @@ from yt8m.errors import InputError
 
 REQUIRED = ("model", "level", "loss", "schedule", "optimizer", "batch_size", "epochs")
 OPTIONAL = (
-    "frames", "validate_every", "validation_videos", "start_at_label_rates", "batch_norm_momentum", "export_dtype",
-    "max_model_bytes", "saved_model",
+    "frames", "validate_every", "validation_videos", "start_at_label_rates", "batch_norm_momentum", "precision", "ema",
+    "sync_batch_norm", "distillation", "export_dtype", "max_model_bytes", "saved_model",
 )  # fmt: skip
 EXPORT_DTYPES = ("float32", "float16")
 LEVELS = ("frame", "video")
+PRECISIONS = ("float32", "bfloat16")
+DISTILLED = ("labels", "classes")
 SAMPLINGS = ("random", "contiguous", "even", "all")
 OPTIMIZERS = {"adam": ("epsilon", "beta_1", "beta_2", "clipnorm", "weight_decay")}
 MOST_FRAMES = 300
@@ -35,13 +37,14 @@ def check_preset(preset: dict[str, Any], where: str) -> None:
         _number(preset[key], key, where, whole=True)
     for key in ("epochs", "validate_every"):
         _number(preset[key], key, where)
-    for key in ("start_at_label_rates", "saved_model"):
+    for key in ("start_at_label_rates", "sync_batch_norm", "saved_model"):
         if not isinstance(preset[key], bool):
             raise InputError(f"{where}: '{key}' must be true or false; it is {preset[key]!r}")
+    for key in ("batch_norm_momentum", "ema"):
+        _share_or_null(preset[key], key, where)
     _one_of(preset["export_dtype"], EXPORT_DTYPES, "export_dtype", where)
-    momentum = preset["batch_norm_momentum"]
-    if momentum is not None and not (isinstance(momentum, float) and 0 <= momentum < 1):
-        raise InputError(f"{where}: 'batch_norm_momentum' must be from 0 to below 1, or null; it is {momentum!r}")
+    _one_of(preset["precision"], PRECISIONS, "precision", where)
+    _check_distillation(preset["distillation"], where)
 
 
 def _named(value: Any, part: str, where: str) -> None:
@@ -70,6 +73,22 @@ def _check_frames(frames: Any, where: str) -> None:
             raise InputError(f"{where}: '{name}.count' is {sampling['count']}, at most {MOST_FRAMES} are possible")
     if frames["predict"]["kind"] == "random":
         raise InputError(f"{where}: 'frames.predict.kind' is random, predictions must repeat; use even or all")
+
+
+def _check_distillation(distillation: Any, where: str) -> None:
+    keys = {"weight", "temperature", "over"}
+    if not isinstance(distillation, dict) or set(distillation) != keys:
+        raise InputError(f"{where}: 'distillation' needs the keys {', '.join(sorted(keys))}; it is {distillation!r}")
+    for key in ("weight", "temperature"):
+        _number(distillation[key], f"distillation.{key}", where)
+    if distillation["weight"] > 1:
+        raise InputError(f"{where}: 'distillation.weight' is {distillation['weight']}, at most 1 is possible")
+    _one_of(distillation["over"], DISTILLED, "distillation.over", where)
+
+
+def _share_or_null(value: Any, key: str, where: str) -> None:
+    if value is not None and not (isinstance(value, float) and 0 <= value < 1):
+        raise InputError(f"{where}: '{key}' must be from 0 to below 1, or null; it is {value!r}")
 
 
 def _number(value: Any, key: str, where: str, whole: bool = False) -> None:

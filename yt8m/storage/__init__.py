@@ -22,8 +22,8 @@ from yt8m.storage.trees import copy_file, file_crc32c, list_tree
 
 __all__ = [
     "PARTIAL", "FileInfo", "atomic_directory", "atomic_file", "copy_file", "create_json", "delete", "exists",
-    "file_crc32c", "is_remote", "join", "list_files", "list_tree", "local_copy", "read_bytes", "read_json",
-    "read_range", "require_file", "stage", "write_json", "write_text",
+    "file_crc32c", "is_remote", "join", "list_files", "list_names", "list_tree", "local_copy", "read_bytes",
+    "read_json", "read_range", "require_file", "stage", "write_json", "write_text",
 ]  # fmt: skip
 
 SHARD_PATTERN = "*.tfrecord"
@@ -69,6 +69,13 @@ def list_files(source: str, pattern: str = SHARD_PATTERN) -> list[FileInfo]:
         for blob in blobs
         if PARTIAL not in blob.name
     ]
+
+
+def list_names(folder: str) -> list[str]:
+    """The names of the files directly in a folder (of all, also of leftovers); none where there is no folder."""
+    if is_remote(folder):
+        return [str(blob.name).rpartition("/")[2] for blob in _cloud().list_objects(folder.rstrip("/") + "/")]
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def exists(path: StrPath) -> bool:

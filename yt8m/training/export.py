@@ -116,6 +116,8 @@ def _describe(job: Job, outcome: Outcome) -> dict[str, Any]:
         "preset": preset,
         "seed": job.seed,
         "export": job.export,
+        "initial_model": job.initial.fingerprint if job.initial else None,
+        "teacher": job.teacher.fingerprint if job.teacher else None,
         "vocabulary_fingerprint": job.vocabulary_fingerprint,
         "training_set_fingerprint": job.training_set.fingerprint(),
         "index_fingerprint": job.training_set.index_fingerprint,
@@ -135,7 +137,8 @@ def _training(job: Job, outcome: Outcome) -> dict[str, Any]:
         "examples": steps * job.preset["batch_size"],
         "seconds": round(state.seconds, 3),
         "exported_step": outcome.row["step"],
-        "validation_videos": len(job.validation),
+        "validation_videos": len(job.sample),
+        "replicas": outcome.replicas,
     }
 
 

@@ -11,6 +11,7 @@ from yt8m.errors import InputError
 from yt8m.presets import EXPORT_KEYS, load_preset, preset_names
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records.video_index import VideoIndex, read_index
+from yt8m.training.forebears import Forebear, Teacher, read_forebear, read_teacher
 from yt8m.training.plan import PhasePlan, plan_phases
 from yt8m.vocabulary import read_vocabulary
 
@@ -27,23 +28,29 @@ class Job:
         preset: resolved.
         training_set: what to learn from.
         plans: of its phases.
-        validation: the videos to validate on, a fixed sample of the validation index.
-        validation_fingerprint: of the whole validation index.
+        validation: the videos to validate on, all of them.
+        sample: rows of the fixed sample of these that most validations use.
+        validation_fingerprint: of the validation index.
         num_classes: labels V.
         seed: of weights, order, frame choice and dropout.
         vocabulary_fingerprint: None without a vocabulary.
         export: `best` (by validation GAP) or `last`.
+        initial: the trained model whose weights it starts from, if any.
+        teacher: whose predictions it learns from beside the labels, if any.
     """
 
     preset: dict[str, Any]
     training_set: TrainingSet
     plans: list[PhasePlan]
     validation: VideoIndex
+    sample: np.ndarray
     validation_fingerprint: str
     num_classes: int
     seed: int
     vocabulary_fingerprint: str | None
     export: str
+    initial: Forebear | None = None
+    teacher: Teacher | None = None
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -56,6 +63,8 @@ class Job:
             seed=self.seed,
             vocabulary=self.vocabulary_fingerprint,
             export=self.export,
+            initial=self.initial.fingerprint if self.initial else None,
+            teacher=self.teacher.fingerprint if self.teacher else None,
         )
 
 
@@ -75,6 +84,8 @@ def read_job(
     vocabulary: StrPath | None,
     num_classes: int | None,
     export: str,
+    init_from: StrPath | None = None,
+    teacher: StrPath | None = None,
 ) -> Job:
     """Read all inputs and check that they belong together.
 
@@ -96,25 +107,30 @@ def read_job(
     for number, phase in enumerate(examples.phases):
         if not examples.phase_size(number):
             raise InputError(f"{training_set}: its phase '{phase.name}' selects no video; choose another recipe")
+    vocabulary_fingerprint = names.fingerprint() if names else None
+    owner = classes, vocabulary_fingerprint
     return Job(
         preset=resolved,
         training_set=examples,
         plans=plan_phases(examples, resolved),
-        validation=choose_videos(judged, resolved["validation_videos"]),
+        validation=judged,
+        sample=choose_videos(judged, resolved["validation_videos"]),
         validation_fingerprint=judged.fingerprint(),
         num_classes=classes,
         seed=seed,
-        vocabulary_fingerprint=names.fingerprint() if names else None,
+        vocabulary_fingerprint=vocabulary_fingerprint,
         export=export,
+        initial=read_forebear(init_from, resolved, *owner) if init_from else None,
+        teacher=read_teacher(teacher, examples.index, resolved["level"], *owner) if teacher else None,
     )
 
 
-def choose_videos(index: VideoIndex, count: int) -> VideoIndex:
-    """At most `count` videos, those whose ids have the smallest CRC32; in the order of the index."""
+def choose_videos(index: VideoIndex, count: int) -> np.ndarray:
+    """Rows of at most `count` videos, those whose ids have the smallest CRC32; in the order of the index."""
     if len(index) <= count:
-        return index
+        return np.arange(len(index))
     hashes = np.fromiter((zlib.crc32(video_id) for video_id in index.video_ids.tolist()), np.uint32, len(index))
-    return index.take(np.sort(np.argsort(hashes, kind="stable")[:count]))
+    return np.sort(np.argsort(hashes, kind="stable")[:count])
 
 
 def _check_index(path: StrPath, index: VideoIndex, preset: dict[str, Any], num_classes: int) -> None:

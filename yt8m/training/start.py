@@ -44,6 +44,13 @@ def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
             layer.momentum = momentum
 
 
+def synchronize_batch_norm(model: keras.Model, replicas: int) -> None:
+    """Have each batch norm take its statistics over the examples of so many replicas together."""
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, BatchNorm):
+            layer.synchronized, layer.replicas = True, replicas
+
+
 def start_at_rates(model: keras.Model, labels: np.ndarray) -> None:
     """Set the biases of a model's heads so that it predicts about the labels' rates for every video.
 

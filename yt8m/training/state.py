@@ -16,6 +16,8 @@ class State:
         rows: of the history, one a validation.
         timing: seconds and throughput, one a validation.
         loss_sum, penalty_sum, loss_steps: losses since the last row.
+        curve: `[step, loss, learning rate]` at even distances, the loss as the mean since the point before.
+        curve_sum, curve_steps: losses since the last point.
         best: `{gap, step, file}` of the best validation, once there is one.
         seconds: spent so far, over all runs.
     """
@@ -29,6 +31,9 @@ class State:
     loss_sum: float = 0.0
     penalty_sum: float = 0.0
     loss_steps: int = 0
+    curve: list[list[float]] = field(default_factory=list)
+    curve_sum: float = 0.0
+    curve_steps: int = 0
     best: dict[str, Any] | None = None
     seconds: float = 0.0
 
@@ -42,6 +47,13 @@ class State:
         self.loss_sum += loss
         self.penalty_sum += penalty
         self.loss_steps += 1
+        self.curve_sum += loss
+        self.curve_steps += 1
+
+    def add_point(self, step: int, learning_rate: float) -> None:
+        """End a stretch of the curve at a step, counted over all phases."""
+        self.curve.append([step, self.curve_sum / max(self.curve_steps, 1), learning_rate])
+        self.curve_sum, self.curve_steps = 0.0, 0
 
     def take_losses(self) -> tuple[float, float]:
         """The mean loss and penalty since they were last taken."""

@@ -4,12 +4,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+from yt8m.artifacts import fingerprint
+from yt8m.code_version import code_version
 from yt8m.errors import InputError
 from yt8m.exported_model import MANIFEST, SAVED_MODEL, check_files, read_manifest
 from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
-from yt8m.training.checkpoint import Checkpoints, first_difference
+from yt8m.storage import exists, join
+from yt8m.training.checkpoint import POINTER, Checkpoints, first_difference
+from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job, configuration, read_job
 
 MODEL, CHECKPOINT = "model", "checkpoint"
@@ -30,6 +34,10 @@ def train(
     num_classes: int | None = None,
     export: str = "best",
     checkpoint_minutes: float = 10.0,
+    work_root: str | None = None,
+    init_from: StrPath | None = None,
+    teacher: StrPath | None = None,
+    replicas: int | None = None,
     staging: Staging = DEFAULT_STAGING,
 ) -> dict[str, Any]:
     """Train a model and write it; a killed run continues, a finished one returns at once.
@@ -40,7 +48,8 @@ def train(
         training_set: file of a training set.
         validation: file of a video index to validate on.
         preset: name of a preset, or a YAML file.
-        output_dir: gets `model/`, `history.csv`, `timing.csv`, `logs/`, and while it runs `checkpoint/`.
+        output_dir: gets `model/`, `history.csv`, `timing.csv`, `training.html`, `logs/`, and in the meantime
+            `checkpoint/`.
         overrides: dotted keys of the preset -> values.
         seed: of weights, order, frame choice and dropout; on one machine it decides the result to the bit.
         source: the folder of the training shards, if not where the training set says.
@@ -49,6 +58,11 @@ def train(
         num_classes: labels of the model; without it and a vocabulary, the 3,862 of the 2018 edition.
         export: the weights of the `best` validation GAP, or the `last` ones.
         checkpoint_minutes: at least this long between two checkpoints.
+        work_root: a folder or gs:// address that outlives this machine; the checkpoint then lies below it, at
+            `checkpoints/` and the fingerprint of all that decides the result, instead of in `output_dir`.
+        init_from: folder of a trained model of the same kind, whose weights it starts from.
+        teacher: folder of a trained model, or predictions of the training videos, to learn from beside the labels.
+        replicas: devices of this machine to train on; all visible GPUs by default.
         staging: how shards on gs:// are staged.
 
     Returns:
@@ -56,6 +70,7 @@ def train(
 
     Raises:
         InputError: wrong input; a loss that is not finite; or `output_dir` holds another training.
+        Interrupted: by SIGTERM; a checkpoint was written, and the same call continues.
     """
     job = read_job(
         training_set,
@@ -66,34 +81,46 @@ def train(
         vocabulary=vocabulary,
         num_classes=num_classes,
         export=export,
+        init_from=init_from,
+        teacher=teacher,
     )
     folder = Path(output_dir)
-    checkpoints = Checkpoints(folder / CHECKPOINT, job.configuration)
     manifest = _finished(folder / MODEL, job)
-    if manifest is None:
-        with quiet_start():  # TensorFlow comes in here, when there is something to do
-            from yt8m.training.export import check_export, write_model
-            from yt8m.training.trainer import Trainer
-
-        check_export(job.preset, job.num_classes)
-        trainer = Trainer(
-            job,
-            folder,
-            checkpoints,
-            source=source,
-            validation_source=validation_source,
-            checkpoint_seconds=checkpoint_minutes * 60,
-            staging=staging,
-        )
+    home = join(work_root, "checkpoints", _fingerprint(job)) if work_root else join(folder, CHECKPOINT)
+    if manifest is None or exists(join(home, POINTER)):
         _make(folder)
-        manifest = write_model(folder / MODEL, job, trainer.run())
-    elif not is_as_asked(manifest, job.preset):
+        with Checkpoints(home, job.configuration) as checkpoints, Interruption() as interruption:
+            manifest = _finished(folder / MODEL, job)  # by the one that the lease was waited for
+            if manifest is None:
+                with quiet_start():  # TensorFlow comes in here, when there is something to do
+                    from yt8m.training.export import check_export, write_model
+                    from yt8m.training.trainer import Trainer
+
+                check_export(job.preset, job.num_classes)
+                trainer = Trainer(
+                    job,
+                    folder,
+                    checkpoints,
+                    interruption,
+                    replicas=replicas,
+                    source=source,
+                    validation_source=validation_source,
+                    checkpoint_seconds=checkpoint_minutes * 60,
+                    staging=staging,
+                )
+                manifest = write_model(folder / MODEL, job, trainer.run())
+            checkpoints.remove()
+    if not is_as_asked(manifest, job.preset):
         with quiet_start():
             from yt8m.training.export import write_again
 
         manifest = write_again(folder / MODEL, job.preset)
-    checkpoints.remove()
     return manifest
+
+
+def _fingerprint(job: Job) -> str:
+    """Of all that decides the result, the code too."""
+    return fingerprint({**job.configuration, "code": code_version("training")})
 
 
 def _make(folder: Path) -> None:
@@ -135,4 +162,6 @@ def _configuration_of(manifest: dict[str, Any]) -> dict[str, Any]:
         seed=manifest["seed"],
         vocabulary=manifest["vocabulary_fingerprint"],
         export=manifest["export"],
+        initial=manifest.get("initial_model"),
+        teacher=manifest.get("teacher"),
     )

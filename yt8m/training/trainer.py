@@ -1,5 +1,6 @@
 """The run of a training: its phases in order, from the start or from a checkpoint."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +10,26 @@ import keras
 
 from yt8m import losses, models, schedules
 from yt8m.loader import FrameSampling, Staging, training_batches
+from yt8m.prediction import load_model
 from yt8m.progress import log
 from yt8m.training.checkpoint import Checkpoints
+from yt8m.training.eyes import Eyes
 from yt8m.training.feed import Feed
-from yt8m.training.history import Scalars, write_history
+from yt8m.training.inherit import inherit_weights
+from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job
-from yt8m.training.learner import Learner, ShiftedSchedule, make_optimizer
+from yt8m.training.learner import Learner
+from yt8m.training.optimizer import ShiftedSchedule, make_optimizer
 from yt8m.training.plan import PhasePlan, origin, scheduled_steps
 from yt8m.training.recent import RecentExamples
-from yt8m.training.start import set_batch_norm_momentum, start
+from yt8m.training.replicas import Replicas, find_replicas
+from yt8m.training.start import set_batch_norm_momentum, start, synchronize_batch_norm
 from yt8m.training.state import State
-from yt8m.training.supervisor import Desk, Supervisor
+from yt8m.training.supervisor import CURVE_POINTS, Desk, Supervisor
 from yt8m.training.validation import Validator
-from yt8m.training.variables import copy_variables, restore_learner, restore_model
+from yt8m.training.variables import copy_variables, restore_learner, restore_model, take_average
 
-LOGS = "logs"
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,13 @@ class Outcome:
         model: with the weights to be exported.
         row: of the history, at which it had them.
         state: at the end.
+        replicas: how many it ran on, at the end.
     """
 
     model: keras.Model
     row: dict[str, Any]
     state: State
+    replicas: int = 1
 
 
 class Trainer:
@@ -46,8 +54,10 @@ class Trainer:
 
     Args:
         job: what to do.
-        folder: of history, timing and logs.
-        checkpoints: where the run is kept.
+        folder: of history, timing, page and logs.
+        checkpoints: where the run is kept; their lease is held.
+        interruption: the signal to stop.
+        replicas: how many devices; None for all visible GPUs.
         source: where the training shards lie, if not where the training set says.
         validation_source: the same for the validation shards.
         checkpoint_seconds: at least this long between two checkpoints within a phase.
@@ -59,7 +69,9 @@ class Trainer:
         job: Job,
         folder: Path,
         checkpoints: Checkpoints,
+        interruption: Interruption,
         *,
+        replicas: int | None,
         source: str | None,
         validation_source: str | None,
         checkpoint_seconds: float,
@@ -67,17 +79,21 @@ class Trainer:
     ):
         self._job, self._folder, self._checkpoints, self._source = job, folder, checkpoints, source
         self._checkpoint_seconds, self._started = checkpoint_seconds, time.monotonic()
-        self._staging = staging
+        self._staging, self._interruption = staging, interruption
         preset = job.preset
-        self._model = _make_model(job)
-        self._learner = Learner(self._model, losses.create(**preset["loss"]))
+        self._replicas = find_replicas(replicas)
+        self._replicas.check_batch_size(preset["batch_size"])
+        self._learner = _make_learner(job, self._replicas)
+        self._model = self._learner.model
         self._validator = Validator(
             job.validation,
+            job.sample,
             FrameSampling(**preset["frames"]["predict"]),
             num_classes=job.num_classes,
-            batch_size=min(preset["batch_size"], len(job.validation)),
+            batch_size=_validation_batch(preset["batch_size"], len(job.sample), self._replicas.count),
             source=validation_source,
             staging=staging,
+            check=interruption.check,
         )
         for plan in job.plans:
             self._schedule(plan, [0] * plan.number)  # a wrong setting shows before the first step, not after a phase
@@ -87,47 +103,60 @@ class Trainer:
 
         Raises:
             InputError: a bad record, a loss that is not finite, or a checkpoint of another training.
+            Interrupted: by a signal; a checkpoint was written.
         """
         saved = self._checkpoints.load()
         state, arrays = saved or (State(), {})
         recent = RecentExamples(self._job.preset["batch_size"])
         recent.restore(arrays)
         before = state.seconds
-        if not saved:
-            start(self._model, self._job, self._source, self._staging)
-        else:
+        if saved:
             log(f"training continues at step {state.total_steps:,}, after {before:.0f} s")
+        else:
+            self._begin()
         desk = Desk(
             folder=self._folder,
+            learner=self._learner,
             state=state,
             recent=recent,
             validator=self._validator,
             checkpoints=self._checkpoints,
-            scalars=Scalars(self._folder / LOGS),
+            eyes=Eyes(self._folder, state, _subject(self._job, self._replicas.count)),
+            interruption=self._interruption,
             checkpoint_seconds=self._checkpoint_seconds,
             keep_best=self._job.export == "best",
+            curve_every=math.ceil(sum(plan.steps for plan in self._job.plans) / CURVE_POINTS),
             clock=lambda: before + time.monotonic() - self._started,
         )
         for plan in self._job.plans[state.phase :]:
             self._run_phase(desk, plan, arrays)
             arrays = {}
-        desk.scalars.close()
         state.seconds = desk.clock()
-        write_history(self._folder, state.rows, state.timing)
+        desk.eyes.close(state)
         return self._outcome(state)
+
+    def _begin(self) -> None:
+        """Give the model the weights that it starts from."""
+        if self._job.initial:
+            inherit_weights(self._model, self._job.initial.path)
+        else:
+            start(self._model, self._job, self._source, self._staging)
 
     def _run_phase(self, desk: Desk, plan: PhasePlan, arrays: dict[str, Any]) -> None:
         """One phase, from the state's step to its end; `arrays` are those of a checkpoint within it."""
         state = desk.state
-        schedule = self._compile(plan, state.ended)
+        schedule = self._prepare(plan, state.ended)
         if arrays:
             restore_learner(self._learner, arrays)
         supervisor = Supervisor(desk, plan, schedule)
+        supervisor.settle()
         if not supervisor.finished:
-            self._fit(supervisor, plan, state)
+            self._feed(supervisor, plan, state)
         state.next_phase()
 
-    def _fit(self, supervisor: Supervisor, plan: PhasePlan, state: State) -> None:
+    def _feed(self, supervisor: Supervisor, plan: PhasePlan, state: State) -> None:
+        teacher = self._job.teacher
+        targets = teacher.targets if teacher and teacher.predictions else None
         batches = training_batches(
             self._job.training_set,
             plan.number,
@@ -140,27 +169,19 @@ class Trainer:
             source=self._source,
             staging=self._staging,
         )
-        with batches:
-            supervisor.batches = batches
-            feed = Feed(batches)
-            try:
-                self._learner.fit(feed.dataset, epochs=1, shuffle=False, verbose=0, callbacks=[supervisor])
-            except Exception:
-                if feed.error:
-                    raise feed.error from None
-                raise
-            finally:
-                supervisor.close()
+        with batches, Feed(batches, self._replicas, targets) as feed:
+            supervisor.run(feed, batches)
 
-    def _compile(self, plan: PhasePlan, ended: list[int]) -> Any:
+    def _prepare(self, plan: PhasePlan, ended: list[int]) -> Any:
         """Give the learner the optimizer of a phase; returns its learning rate, of optimizer steps."""
-        before = self._learner.optimizer if self._learner.compiled else None
+        before = self._learner.optimizer
         schedule = self._schedule(plan, ended)
-        optimizer = make_optimizer(self._job.preset["optimizer"], schedule)
-        optimizer.build(self._model.trainable_variables)
+        with self._replicas.scope():
+            optimizer = make_optimizer(self._job.preset["optimizer"], schedule, self._job.preset["ema"])
+            optimizer.build(self._model.trainable_variables)
         if before is not None and "optimizer" not in self._job.training_set.phases[plan.number].restart:
             copy_variables(before, optimizer)
-        self._learner.compile(optimizer=optimizer, jit_compile=True)
+        self._learner.use(optimizer)
         return schedule
 
     def _schedule(self, plan: PhasePlan, ended: list[int]) -> Any:
@@ -181,18 +202,58 @@ class Trainer:
 
     def _outcome(self, state: State) -> Outcome:
         row = state.rows[-1]
-        if state.best is not None:
+        if state.best is None:
+            take_average(self._learner)
+        else:
             restore_model(self._model, self._checkpoints.load_best(state.best["file"]))
             row = next(row for row in state.rows if row["step"] == state.best["step"])
-        return Outcome(self._model, row, state)
+        return Outcome(self._model, row, state, self._replicas.count)
 
 
-def _make_model(job: Job) -> keras.Model:
+def _make_learner(job: Job, replicas: Replicas) -> Learner:
+    """The job's model with random weights, its loss and its teacher, on the replicas."""
+    preset, teacher, distillation = job.preset, None, None
+    with replicas.scope():
+        model = _make_model(job, replicas.count)
+        if job.teacher and job.teacher.predictions is None:
+            teacher = load_model(job.teacher.path).model
+    if job.teacher:
+        settings = dict(preset["distillation"])
+        weight = float(settings.pop("weight"))
+        distillation = losses.create("distillation", **settings), weight
+    return Learner(model, losses.create(**preset["loss"]), replicas, distillation=distillation, teacher=teacher)
+
+
+def _make_model(job: Job, replicas: int) -> keras.Model:
     """The job's model with random weights."""
     preset = job.preset
     keras.utils.set_random_seed(job.seed)
     settings = {key: value for key, value in preset["model"].items() if key != "name"}
-    model = models.create(preset["model"]["name"], job.num_classes, level=preset["level"], **settings)
+    policy = POLICIES[preset["precision"]]
+    model = models.create(preset["model"]["name"], job.num_classes, level=preset["level"], dtype=policy, **settings)
     if preset["batch_norm_momentum"] is not None:
         set_batch_norm_momentum(model, preset["batch_norm_momentum"])
+    if preset["sync_batch_norm"] and replicas > 1:
+        synchronize_batch_norm(model, replicas)
     return model
+
+
+def _validation_batch(batch_size: int, videos: int, replicas: int) -> int:
+    """Videos that are judged at a time: a batch, or less when there are fewer; a multiple of the replicas."""
+    return math.ceil(min(batch_size, videos) / replicas) * replicas
+
+
+def _subject(job: Job, replicas: int) -> dict[str, Any]:
+    """What the page of the training says about it."""
+    preset = job.preset
+    settings = ", ".join(f"{key} {value}" for key, value in preset["model"].items() if key != "name")
+    facts = {
+        "Model": f"{preset['model']['name']} ({settings})" if settings else preset["model"]["name"],
+        "Examples an epoch": ", ".join(f"{plan.name} {plan.size:,}" for plan in job.plans),
+        "Batch": f"{preset['batch_size']} on {replicas} device{'s' if replicas > 1 else ''}, {preset['precision']}",
+        "Validation videos": f"{len(job.sample):,}, at the end of a phase {len(job.validation):,}",
+        "Training set": job.training_set.fingerprint(),
+        "Validation index": job.validation_fingerprint,
+        "Seed": str(job.seed),
+    }
+    return {"title": f"Training of {preset['name']}", "facts": facts, "simulated": job.training_set.index.simulated}

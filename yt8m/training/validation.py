@@ -1,11 +1,14 @@
 """Validation: metrics of the model on videos that it does not learn from."""
 
-import keras
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from yt8m.loader import DEFAULT_STAGING, PADDING, FrameSampling, Staging, prediction_batches
 from yt8m.metrics import Metrics
-from yt8m.prediction import confidences
 from yt8m.records.video_index import VideoIndex
+from yt8m.training.learner import Learner
 
 METRICS = ("gap", "hit_at_1", "perr", "map")
 
@@ -15,31 +18,57 @@ class Validator:
 
     Args:
         index: the videos to judge on.
+        sample: rows of those that most validations use, ascending.
         sampling: the frames that predictions use.
         num_classes: labels V.
         batch_size: videos at a time.
         source: where the shards lie, if not where the index says.
         staging: how shards on gs:// are staged.
+        check: called before each batch; what it raises ends the validation.
     """
 
     def __init__(
         self,
         index: VideoIndex,
+        sample: np.ndarray,
         sampling: FrameSampling,
         *,
         num_classes: int,
         batch_size: int,
         source: str | None,
         staging: Staging = DEFAULT_STAGING,
+        check: Callable[[], None] = lambda: None,
     ):
-        self._index, self._sampling, self._num_classes = index, sampling, num_classes
+        self._index, self._sampling, self._num_classes, self._check = index, sampling, num_classes, check
         self._batch_size, self._source, self._staging = batch_size, source, staging
+        self._in_sample = np.zeros(len(index), bool)
+        self._in_sample[sample] = True
+        self._sample = index if len(sample) == len(index) else index.take(sample)
 
-    def judge(self, model: keras.Model) -> dict[str, float]:
-        """`{gap, hit_at_1, perr, map}` of the model as it is now."""
+    def judge(self, learner: Learner) -> dict[str, float]:
+        """`{gap, hit_at_1, perr, map}` of the model as it is now, on the sample."""
         metrics = Metrics(self._num_classes)
+        for _, scores, labels in self._scores(learner, self._sample):
+            metrics.add_scores(scores, labels)
+        return _named(metrics)
+
+    def judge_all(self, learner: Learner) -> tuple[dict[str, float], dict[str, float]]:
+        """The same on the sample, and on all videos; in one pass."""
+        if self._sample is self._index:
+            measured = self.judge(learner)
+            return measured, measured
+        sample, everything = Metrics(self._num_classes), Metrics(self._num_classes)
+        for rows, scores, labels in self._scores(learner, self._index):
+            everything.add_scores(scores, labels)
+            chosen = self._in_sample[rows]
+            if chosen.any():
+                sample.add_scores(scores[chosen], labels[chosen])
+        return _named(sample), _named(everything)
+
+    def _scores(self, learner: Learner, index: VideoIndex) -> Any:
+        """Rows, scores and labels of the videos of an index, a batch at a time."""
         batches = prediction_batches(
-            self._index,
+            index,
             batch_size=self._batch_size,
             sampling=self._sampling,
             num_classes=self._num_classes,
@@ -48,8 +77,13 @@ class Validator:
         )
         with batches:
             for batch in batches:
+                self._check()
                 real = batch.rows != PADDING
                 assert batch.labels is not None
-                metrics.add_scores(confidences(model, batch)[real], batch.labels[real])
-        result = metrics.result()
-        return {name: float(result[name]) for name in METRICS}
+                scores = np.asarray(learner.predict(batch.inputs()), np.float32)
+                yield batch.rows[real], scores[real], batch.labels[real]
+
+
+def _named(metrics: Metrics) -> dict[str, float]:
+    result = metrics.result()
+    return {name: float(result[name]) for name in METRICS}
