@@ -2,9 +2,9 @@
 
 A model is kept at `{work_root}/models/{fingerprint}`, where the fingerprint is of all that decides it: training set,
 validation index, resolved preset, seed and training code. A step that is run again (a retried pod, a resubmitted run)
-finds the finished model there, or the checkpoint of an unfinished one. What a pipeline passes around is a copy of
-`model.json` with the key `uri` (the folder of the weights) and the candidate that asked for the model; pipelines
-download every byte under an artifact, so the weights stay where they are.
+finds the finished model there, or the checkpoint of an unfinished one at `{work_root}/checkpoints`, on whatever machine
+it runs. What a pipeline passes around is a copy of `model.json` with the key `uri` (the folder of the weights) and the
+candidate that asked for the model; pipelines download every byte under an artifact, so the weights stay where they are.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import inspect
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,15 +174,16 @@ def _trainer() -> Callable[..., Any]:
 
 
 def _train(candidate: dict[str, Any], training_set: StrPath, validation: StrPath, home: str, **how: Any) -> Any:
+    from yt8m.report.training_page import write_training_page
     from yt8m.training.train import train
 
     arguments = (training_set, validation, candidate["preset"])
+    how |= {"overrides": candidate["overrides"], "write_page": write_training_page}
     if not is_remote(home):
-        return train(*arguments, home, overrides=candidate["overrides"], **how)
+        return train(*arguments, home, **how)
     with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
-        model = train(*arguments, folder, overrides=candidate["overrides"], **how)
-        _upload(Path(folder), home)
-    return model
+        publish = partial(_upload, home=home)
+        return train(*arguments, folder, publish=publish, **how)
 
 
 def _upload(folder: Path, home: str) -> None:

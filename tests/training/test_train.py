@@ -1,22 +1,22 @@
 import csv
 import json
-import signal
-import subprocess
-import sys
-import time
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from yt8m.errors import InputError
-from yt8m.exported_model import find_model, read_manifest
+from yt8m.evaluation import evaluate
+from yt8m.exported_model import read_manifest
+from yt8m.prediction import predict
 from yt8m.rebalance.training_set import Phase, Until
+from yt8m.records.video_index import read_index, write_index
 from yt8m.training import checkpoint
 from yt8m.training.train import train
 
 CLASSES = 40  # as in conftest
-LONG = {"epochs": 20, "validate_every": 4, "validation_videos": 16}
 
 
 class Killed(Exception):
@@ -74,51 +74,11 @@ def test_the_folder_holds_what_the_manifest_says(video_files: Any, presets: Any,
     assert manifest["parameters"] == 1153 * CLASSES
     assert manifest["weights"]["bytes"] == (tmp_path / "model" / "model.weights.h5").stat().st_size
     assert manifest["training"]["steps"] == 8  # 2.5 epochs of 48 videos in batches of 16 are 7.5 steps
-    assert {path.name for path in tmp_path.iterdir()} == {"model", "history.csv", "timing.csv", "training.html", "logs"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "history.csv", "timing.csv", "logs"}
     assert [row["step"] for row in rows(tmp_path)] == ["2", "3", "5", "6", "8"]
     best = max(rows(tmp_path), key=lambda row: float(row["validation_gap"]))
     assert manifest["metrics"]["gap"] == pytest.approx(float(best["validation_gap"]))
     assert manifest["training"]["exported_step"] == int(best["step"])
-
-
-@pytest.fixture(scope="module")
-def straight(frame_files: Any, presets: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training of netvlad without a break."""
-    output = tmp_path_factory.mktemp("straight")
-    run(frame_files, presets["netvlad"], output, overrides=LONG, checkpoint_minutes=10)
-    return output
-
-
-def test_a_killed_training_continues_to_the_bit(
-    frame_files: Any, presets: Any, tmp_path: Path, straight: Path, kill_at: Any
-) -> None:
-    """First kill -9, then an end right after a checkpoint; with dropout, drawn frames, batch norm and moments."""
-    settings = [f"--set={key}={value}" for key, value in LONG.items()]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "yt8m", "train", str(frame_files.training_set), "--validation",
-         str(frame_files.validation), "--preset", str(presets["netvlad"]), f"--num-classes={CLASSES}",
-         "--checkpoint-minutes=0", *settings, "-o", str(tmp_path)],
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    pointer = tmp_path / "checkpoint" / "checkpoint.json"
-    while not pointer.exists():
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    steps = read_manifest(straight)["training"]["steps"]
-    done = json.loads(pointer.read_text())["state"]["step"]
-    assert done < steps - 2
-    with pytest.raises(InputError, match=r"no model\.json"):
-        find_model(tmp_path)
-
-    kill_at((steps - done) // 2)
-    with pytest.raises(Killed):
-        run(frame_files, presets["netvlad"], tmp_path, overrides=LONG)
-    assert not (tmp_path / "model").exists()
-    run(frame_files, presets["netvlad"], tmp_path, overrides=LONG)
-    assert content(tmp_path) == content(straight)
-    assert not (tmp_path / "checkpoint").exists()
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
@@ -250,3 +210,120 @@ def test_shards_that_were_moved_are_found_by_their_source(video_files: Any, pres
     (tmp_path / "few.tfrecord").write_bytes(shard.read_bytes())
     options = {"source": str(tmp_path), "validation_source": str(tmp_path), "checkpoint_minutes": 10}
     assert run(video_files, presets["logistic"], tmp_path / "run", **options)["training"]["steps"] == 8
+
+
+def test_the_end_of_a_phase_is_judged_on_all_videos(video_files: Any, presets: Any, tmp_path: Path) -> None:
+    """The sample's metrics are the same whether the sample is judged alone or with all the others."""
+    phases = (Phase(until=Until(epochs=2)), Phase(until=Until(epochs=1)))
+    files = video_files.with_phases(tmp_path / "training_set.parquet", *phases)
+    settings = {"validation_videos": 16, "validate_every": 1}
+    manifest = run(files, presets["logistic"], tmp_path / "run", overrides=settings, checkpoint_minutes=10)
+    history = rows(tmp_path / "run")
+    assert [row["all_gap"] != "" for row in history] == [False, True, True]
+    assert all(row["all_gap"] != row["validation_gap"] for row in history if row["all_gap"])
+    assert manifest["training"]["validation_videos"] == 16
+
+    everything = run(files, presets["logistic"], tmp_path / "all", overrides={**settings, "validation_videos": 99},
+                     checkpoint_minutes=10)  # fmt: skip
+    assert everything["training"]["validation_videos"] == 48
+    for row, whole in zip(history, rows(tmp_path / "all"), strict=True):
+        assert whole["validation_gap"] == whole["all_gap"] or not whole["all_gap"]
+        assert row["all_gap"] in ("", whole["validation_gap"])
+
+
+def test_what_it_says_of_itself(video_files: Any, presets: Any, tmp_path: Path, capsys: Any) -> None:
+    import tensorflow as tf
+
+    seen: list[dict[str, Any]] = []
+    run(video_files, presets["logistic"], tmp_path, checkpoint_minutes=10,
+        write_page=lambda folder, record: seen.append(record))  # fmt: skip
+    lines = capsys.readouterr().err.splitlines()
+    first = next(line for line in lines if "step 1 of 8" in line)
+    assert re.search(r"took [\d.]+ s, loss \d+\.\d+, GAP 0\.\d+, [\d.]+% waiting", first)
+    assert [point[0] for point in seen[-1]["curve"]] == list(range(1, 9))
+    assert [row["step"] for row in seen[-1]["rows"]] == [2, 3, 5, 6, 8]
+    events = [event for file in (tmp_path / "logs").iterdir()
+              for event in tf.compat.v1.train.summary_iterator(str(file))]  # fmt: skip
+    tags = {value.tag for event in events for value in event.summary.value}
+    assert {"loss", "training_gap", "validation_gap", "learning_rate", "examples_per_second", "waiting_share"} <= tags
+    with open(tmp_path / "timing.csv") as file:
+        for timing in csv.DictReader(file):
+            assert 0 <= float(timing["waiting_share"]) <= 1
+            assert 0 < float(timing["validation_share"]) <= 1
+
+
+def test_the_average_of_the_weights_is_what_is_judged_and_exported(
+    video_files: Any, presets: Any, tmp_path: Path
+) -> None:
+    """An average that keeps nothing is the weights themselves; one that keeps nearly all lags behind."""
+    options: dict[str, Any] = {"checkpoint_minutes": 10, "export": "last"}
+    plain = run(video_files, presets["logistic"], tmp_path / "plain", **options)
+    same = run(video_files, presets["logistic"], tmp_path / "same", overrides={"ema": 0.0}, **options)
+    lagging = run(video_files, presets["logistic"], tmp_path / "lagging", overrides={"ema": 0.99}, **options)
+    assert same["metrics"] == plain["metrics"]
+    assert content(tmp_path / "same") == content(tmp_path / "plain")
+    assert lagging["metrics"]["gap"] < plain["metrics"]["gap"] - 0.01
+    assert [row["loss"] for row in rows(tmp_path / "lagging")] == [row["loss"] for row in rows(tmp_path / "plain")]
+    index = str(video_files.validation)
+    predict([tmp_path / "lagging"], index, tmp_path / "p.parquet")
+    measured = evaluate(tmp_path / "p.parquet", tmp_path / "metrics")
+    assert measured["gap"] == pytest.approx(lagging["metrics"]["gap"], abs=1e-6)
+
+
+def test_bfloat16_learns_as_well(frame_files: Any, presets: Any, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"checkpoint_minutes": 10}
+    settings = {"epochs": 20, "validate_every": 20}
+    full = run(frame_files, presets["netvlad"], tmp_path / "a", overrides=settings, **options)
+    half = run(frame_files, presets["netvlad"], tmp_path / "b", overrides={**settings, "precision": "bfloat16"},
+               **options)  # fmt: skip
+    assert content(tmp_path / "a")[0] != content(tmp_path / "b")[0]
+    assert half["metrics"]["gap"] == pytest.approx(full["metrics"]["gap"], abs=0.05)
+
+
+def test_it_starts_from_a_trained_model(video_files: Any, presets: Any, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"checkpoint_minutes": 10}
+    first = run(video_files, presets["logistic"], tmp_path / "first", overrides={"epochs": 20, "validate_every": 20},
+                **options)  # fmt: skip
+    still = {"epochs": 0.3, "schedule.base": 1e-9, "validate_every": 1}
+    second = run(video_files, presets["logistic"], tmp_path / "second", overrides=still,
+                 init_from=tmp_path / "first", **options)  # fmt: skip
+    assert second["metrics"]["gap"] == pytest.approx(first["metrics"]["gap"], abs=1e-6)
+    assert second["initial_model"] == first["fingerprint"]
+    with pytest.raises(InputError, match=r"--init-from .*: it has 40 classes, the model to be trained 41"):
+        run(video_files, presets["logistic"], tmp_path / "third", init_from=tmp_path / "first", num_classes=41)
+    with pytest.raises(InputError, match=r"architecture logistic, the preset logistic trains moe"):
+        run(video_files, presets["logistic"], tmp_path / "third", init_from=tmp_path / "first",
+            overrides={"model": {"name": "moe"}})  # fmt: skip
+    with pytest.raises(InputError, match=r"initial is null there and .* here"):
+        run(video_files, presets["logistic"], tmp_path / "first", overrides={"epochs": 20, "validate_every": 20},
+            init_from=tmp_path / "second")  # fmt: skip
+
+
+def test_another_size_is_no_start(frame_files: Any, presets: Any, tmp_path: Path) -> None:
+    few = {"epochs": 0.3, "validate_every": 1}
+    run(frame_files, presets["netvlad"], tmp_path / "first", overrides=few, checkpoint_minutes=10)
+    with pytest.raises(InputError, match=r"is \(.*\) there and \(.*\) here; give both the same settings"):
+        run(frame_files, presets["netvlad"], tmp_path / "second", overrides={**few, "model.hidden": 9},
+            init_from=tmp_path / "first")  # fmt: skip
+
+
+def test_it_learns_from_a_teacher(video_files: Any, presets: Any, tmp_path: Path) -> None:
+    """By a teacher alone, a model comes to agree with it; the model itself and its predictions teach alike."""
+    teacher, index = tmp_path / "teacher", str(video_files.validation)
+    run(video_files, presets["logistic"], teacher, overrides={"epochs": 30, "validate_every": 30})
+    predict([teacher], index, tmp_path / "p.parquet", top=CLASSES)
+    only = {"epochs": 30, "validate_every": 30, "distillation.weight": 1.0, "start_at_label_rates": False}
+    options: dict[str, Any] = {"overrides": only, "checkpoint_minutes": 10}
+    taught = run(video_files, presets["logistic"], tmp_path / "by-model", teacher=teacher, **options)
+    again = run(
+        video_files, presets["logistic"], tmp_path / "by-predictions", teacher=tmp_path / "p.parquet", **options
+    )
+    assert taught["metrics"]["gap"] > 0.9
+    assert again["metrics"]["gap"] == pytest.approx(taught["metrics"]["gap"], abs=0.005)
+    losses = [[float(row["loss"]) for row in rows(tmp_path / name)] for name in ("by-model", "by-predictions")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    few = read_index(video_files.validation).take(np.arange(10))
+    write_index(tmp_path / "few.parquet", few)
+    predict([teacher], tmp_path / "few.parquet", tmp_path / "few-p.parquet")
+    with pytest.raises(InputError, match=r"--teacher .*few-p\.parquet: no prediction of 38 of the 48 training videos"):
+        run(video_files, presets["logistic"], tmp_path / "x", teacher=tmp_path / "few-p.parquet", **options)

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Train."""
     overrides = parse_overrides(args.settings)
     overrides |= {key: getattr(args, key) for key in EXPORT_KEYS if getattr(args, key) is not None}
+    from yt8m.report.training_page import write_training_page
     from yt8m.training.train import train
 
     return train(
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         init_from=args.init_from,
         teacher=args.teacher,
         replicas=args.replicas,
+        write_page=write_training_page,
         staging=staging_of(args),
     )
 

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from yt8m.progress import Progress, log
-from yt8m.storage import write_text
 from yt8m.training.history import Scalars, write_history
-from yt8m.training.page import render_training
 from yt8m.training.plan import PhasePlan
 from yt8m.training.state import State
 
-LOGS, PAGE = "logs", "training.html"
+LOGS = "logs"
 NOTE_SECONDS = 5.0  # the training GAP takes a moment to compute
 FIRST_LINE_SECONDS = 2.0
 PAGE_SECONDS = 120.0
+
+PageWriter = Callable[[Path, dict[str, Any]], None]
+"""Writes the page of a training into its folder; what it is given is said in `Eyes`."""
 
 
 class Eyes:
@@ -26,13 +27,14 @@ class Eyes:
         folder: of history, timing, page and logs.
         state: what has happened so far.
         subject: what is trained, for the page: `title`, `facts` (name -> text), `simulated`.
+        write_page: given the folder, and the subject together with `rows`, `timing` and `curve`; None for no page.
 
     Attributes:
         loss: of the last step that was looked at.
     """
 
-    def __init__(self, folder: Path, state: State, subject: dict[str, Any]):
-        self._folder, self._subject = folder, subject
+    def __init__(self, folder: Path, state: State, subject: dict[str, Any], write_page: PageWriter | None):
+        self._folder, self._subject, self._write_page = folder, subject, write_page
         self._scalars = Scalars(folder / LOGS, state.rows, state.timing)
         self._progress: Progress | None = None
         self._note, self._noted, self._drawn = "", -math.inf, time.monotonic()
@@ -77,5 +79,7 @@ class Eyes:
         self._draw(state)
 
     def _draw(self, state: State) -> None:
-        write_text(self._folder / PAGE, render_training(state, self._subject))
+        if self._write_page:
+            story = {"rows": state.rows, "timing": state.timing, "curve": state.curve}
+            self._write_page(self._folder, {**self._subject, **story})
         self._drawn = time.monotonic()

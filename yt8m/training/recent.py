@@ -19,6 +19,7 @@ class RecentExamples:
     """
 
     def __init__(self, batch_size: int, examples: int = EXAMPLES):
+        self._batch_size = batch_size
         self._steps: deque[tuple[Any, Any, Any]] = deque(maxlen=max(1, examples // batch_size))
 
     def add(self, confidences: Any, hits: Any, positives: Any) -> None:
@@ -31,9 +32,13 @@ class RecentExamples:
         """
         self._steps.append((confidences, hits, positives))
 
-    def gap(self) -> float:
-        """GAP of the kept examples; 0 when there are none."""
-        return gap(*self._pairs()) if self._steps else 0.0
+    def gap(self, examples: int | None = None) -> float:
+        """GAP of the kept examples, or of about the last so many of them; 0 when there are none."""
+        return gap(*self._pairs(examples)) if self._steps else 0.0
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._steps.clear()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a checkpoint keeps: all steps, stacked."""
@@ -50,8 +55,9 @@ class RecentExamples:
             names = ("recent/confidences", "recent/hits", "recent/positives")
             self._steps.extend(zip(*(arrays[name] for name in names), strict=True))
 
-    def _pairs(self) -> tuple[np.ndarray, np.ndarray, int]:
-        arrays = self.arrays()
+    def _pairs(self, examples: int | None) -> tuple[np.ndarray, np.ndarray, int]:
+        steps = len(self._steps) if examples is None else -(-examples // self._batch_size)
+        arrays = {name: values[-steps:] for name, values in self.arrays().items()}
         confidences, hits = arrays["recent/confidences"], arrays["recent/hits"]
         width = confidences.shape[-1]
         return confidences.reshape(-1, width), hits.reshape(-1, width), int(arrays["recent/positives"].sum())

@@ -76,8 +76,10 @@ class Supervisor:
         step, plan = self._state.step, self._plan
         return step >= plan.steps or (plan.ends_epoch(step) and plan.until.reached(self._state.epoch_gaps))
 
-    def settle(self) -> None:
-        """Make up for a validation that a checkpoint came before, when a signal broke it off."""
+    def begin(self) -> None:
+        """Forget what other phases have seen; make up for a validation that a signal broke off after a checkpoint."""
+        if self._state.step == 0:
+            self._desk.recent.clear()
         self._guarded(self._validate_if_due)
 
     def run(self, feed: Feed, batches: Batches) -> None:
@@ -120,7 +122,7 @@ class Supervisor:
         if is_first:
             self._meter.first_step_done()
         if plan.ends_epoch(step):
-            self._state.epoch_gaps.append(self._desk.recent.gap())
+            self._state.epoch_gaps.append(self._desk.recent.gap(plan.size))  # of this epoch alone, if it is short
         self._validate_if_due()
         if time.monotonic() - self._last_save >= self._desk.checkpoint_seconds:
             self._save()

@@ -1,6 +1,7 @@
 """Train a model by a preset: the whole of `yt8m train`."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ def train(
     init_from: StrPath | None = None,
     teacher: StrPath | None = None,
     replicas: int | None = None,
+    publish: Callable[[Path], None] = lambda folder: None,
+    write_page: Callable[[Path, dict[str, Any]], None] | None = None,
     staging: Staging = DEFAULT_STAGING,
 ) -> dict[str, Any]:
     """Train a model and write it; a killed run continues, a finished one returns at once.
@@ -48,8 +51,7 @@ def train(
         training_set: file of a training set.
         validation: file of a video index to validate on.
         preset: name of a preset, or a YAML file.
-        output_dir: gets `model/`, `history.csv`, `timing.csv`, `training.html`, `logs/`, and in the meantime
-            `checkpoint/`.
+        output_dir: gets `model/`, `history.csv`, `timing.csv`, `logs/`, and in the meantime `checkpoint/`.
         overrides: dotted keys of the preset -> values.
         seed: of weights, order, frame choice and dropout; on one machine it decides the result to the bit.
         source: the folder of the training shards, if not where the training set says.
@@ -63,6 +65,8 @@ def train(
         init_from: folder of a trained model of the same kind, whose weights it starts from.
         teacher: folder of a trained model, or predictions of the training videos, to learn from beside the labels.
         replicas: devices of this machine to train on; all visible GPUs by default.
+        write_page: writes the training's page into the output folder, such as `report.training_page` does.
+        publish: called with the finished output folder, while the checkpoint is still there, to copy it elsewhere.
         staging: how shards on gs:// are staged.
 
     Returns:
@@ -107,8 +111,10 @@ def train(
                     validation_source=validation_source,
                     checkpoint_seconds=checkpoint_minutes * 60,
                     staging=staging,
+                    write_page=write_page,
                 )
                 manifest = write_model(folder / MODEL, job, trainer.run())
+            publish(folder)
             checkpoints.remove()
     if not is_as_asked(manifest, job.preset):
         with quiet_start():

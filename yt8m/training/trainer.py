@@ -13,7 +13,7 @@ from yt8m.loader import FrameSampling, Staging, training_batches
 from yt8m.prediction import load_model
 from yt8m.progress import log
 from yt8m.training.checkpoint import Checkpoints
-from yt8m.training.eyes import Eyes
+from yt8m.training.eyes import Eyes, PageWriter
 from yt8m.training.feed import Feed
 from yt8m.training.inherit import inherit_weights
 from yt8m.training.interruption import Interruption
@@ -62,6 +62,7 @@ class Trainer:
         validation_source: the same for the validation shards.
         checkpoint_seconds: at least this long between two checkpoints within a phase.
         staging: how shards on gs:// are staged.
+        write_page: of the training's page, if one is wanted.
     """
 
     def __init__(
@@ -76,10 +77,11 @@ class Trainer:
         validation_source: str | None,
         checkpoint_seconds: float,
         staging: Staging,
+        write_page: PageWriter | None,
     ):
         self._job, self._folder, self._checkpoints, self._source = job, folder, checkpoints, source
         self._checkpoint_seconds, self._started = checkpoint_seconds, time.monotonic()
-        self._staging, self._interruption = staging, interruption
+        self._staging, self._interruption, self._write_page = staging, interruption, write_page
         preset = job.preset
         self._replicas = find_replicas(replicas)
         self._replicas.check_batch_size(preset["batch_size"])
@@ -121,7 +123,7 @@ class Trainer:
             recent=recent,
             validator=self._validator,
             checkpoints=self._checkpoints,
-            eyes=Eyes(self._folder, state, _subject(self._job, self._replicas.count)),
+            eyes=Eyes(self._folder, state, _subject(self._job, self._replicas.count), self._write_page),
             interruption=self._interruption,
             checkpoint_seconds=self._checkpoint_seconds,
             keep_best=self._job.export == "best",
@@ -149,9 +151,11 @@ class Trainer:
         if arrays:
             restore_learner(self._learner, arrays)
         supervisor = Supervisor(desk, plan, schedule)
-        supervisor.settle()
+        supervisor.begin()
         if not supervisor.finished:
             self._feed(supervisor, plan, state)
+        gaps = ", ".join(f"{gap:.4f}" for gap in state.epoch_gaps)
+        log(f"training, {plan.name}: {plan.epochs_at(state.step):.2f} epochs; training GAP of each whole one: {gaps}")
         state.next_phase()
 
     def _feed(self, supervisor: Supervisor, plan: PhasePlan, state: State) -> None:

@@ -1,45 +1,54 @@
 """The page of a training, `training.html`: its curves, its numbers at each validation, and where its time went."""
 
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from yt8m.report.page import Column, Section, Tile, count, decimal, page, share, table
 from yt8m.report.plots import Axis, Line, Mark, line_plot
-from yt8m.training.state import State
+from yt8m.storage import write_text
 
+PAGE = "training.html"
 FEW = 60  # points that are marked one by one
 
 
-def render_training(state: State, subject: dict[str, Any]) -> str:
+def write_training_page(folder: Path, record: dict[str, Any]) -> None:
+    """Write `training.html` of a record (see `render_training`) into a folder."""
+    write_text(folder / PAGE, render_training(record))
+
+
+def render_training(record: dict[str, Any]) -> str:
     """The page as HTML.
 
     Args:
-        state: of a training with at least one validation.
-        subject: `title`, `facts` (name -> text, for the foot), `simulated`.
+        record: `rows` and `timing` of the history, at least one each, as `history.csv` and `timing.csv` have them;
+            `curve`, a list of `[step, loss, learning rate]`; `title`; `facts` (name -> text) for the foot; `simulated`.
     """
     sections = [
-        Section("Quality", "GAP@20 on the last examples seen, and on the validation videos.", [_gaps(state)]),
-        Section("Loss and learning rate", "", [_losses(state), _rates(state)]),
+        Section("Quality", "GAP@20 on the last examples seen, and on the validation videos.", [_gaps(record)]),
+        Section("Loss and learning rate", "", [_losses(record), _rates(record)]),
         Section(
-            "Speed", "The first step of each run compiles, and is left out.", [_throughput(state), _waiting(state)]
+            "Speed", "The first step of each run compiles, and is left out.", [_throughput(record), _waiting(record)]
         ),
-        Section("Every validation", "", [_table(state)]),
+        Section("Every validation", "", [_table(record)]),
     ]
     return page(
-        subject["title"], sections, subtitle=_subtitle(state), tiles=_tiles(state), simulated=subject["simulated"],
-        provenance=subject["facts"],
+        record["title"], sections, subtitle=_subtitle(record), tiles=_tiles(record), simulated=record["simulated"],
+        provenance=record["facts"],
     )  # fmt: skip
 
 
-def _subtitle(state: State) -> str:
-    last = state.rows[-1]
-    return f"{count(last['step'])} steps, {count(last['examples'])} examples, {_duration(state.timing[-1]['seconds'])}"
+def _subtitle(record: dict[str, Any]) -> str:
+    last = record["rows"][-1]
+    return (
+        f"{count(last['step'])} steps, {count(last['examples'])} examples, {_duration(record['timing'][-1]['seconds'])}"
+    )
 
 
-def _tiles(state: State) -> list[Tile]:
-    best = max(state.rows, key=lambda row: row["validation_gap"])
-    last, timing = state.rows[-1], state.timing
+def _tiles(record: dict[str, Any]) -> list[Tile]:
+    best = max(record["rows"], key=lambda row: row["validation_gap"])
+    last, timing = record["rows"][-1], record["timing"]
     waited = sum(row["waited_seconds"] for row in timing)
     trained = sum(row["waited_seconds"] / row["waiting_share"] for row in timing if row["waiting_share"])
     return [
@@ -52,13 +61,13 @@ def _tiles(state: State) -> list[Tile]:
     ]
 
 
-def _gaps(state: State) -> Markup:
-    steps = _column(state.rows, "step")
-    full = [row for row in state.rows if row["all_gap"] is not None]
+def _gaps(record: dict[str, Any]) -> Markup:
+    steps = _column(record["rows"], "step")
+    full = [row for row in record["rows"] if row["all_gap"] is not None]
     marked = len(steps) <= FEW
     lines = [
-        Line("training", steps, _column(state.rows, "training_gap"), "c2", marked=marked),
-        Line("validation", steps, _column(state.rows, "validation_gap"), "c1", marked=marked),
+        Line("training", steps, _column(record["rows"], "training_gap"), "c2", marked=marked),
+        Line("validation", steps, _column(record["rows"], "validation_gap"), "c1", marked=marked),
     ]
     marks = [
         Mark(row["step"], row["all_gap"], f"all videos: {decimal(row['all_gap'], 4)}", "right") for row in full
@@ -70,43 +79,43 @@ def _gaps(state: State) -> Markup:
     )  # fmt: skip
 
 
-def _losses(state: State) -> Markup:
-    points = state.curve or [[row["step"], row["loss"], row["learning_rate"]] for row in state.rows]
+def _losses(record: dict[str, Any]) -> Markup:
+    points = record["curve"] or [[row["step"], row["loss"], row["learning_rate"]] for row in record["rows"]]
     line = Line("", [p[0] for p in points], [p[1] for p in points], marked=len(points) <= FEW)
     return line_plot("Loss", Axis("step"), Axis("loss", log=min(line.y) > 0), [line],
                      caption="Mean between the points, without penalties on the weights.")  # fmt: skip
 
 
-def _rates(state: State) -> Markup:
-    points = state.curve or [[row["step"], row["loss"], row["learning_rate"]] for row in state.rows]
+def _rates(record: dict[str, Any]) -> Markup:
+    points = record["curve"] or [[row["step"], row["loss"], row["learning_rate"]] for row in record["rows"]]
     line = Line("", [p[0] for p in points], [p[2] for p in points], "c3", marked=len(points) <= FEW)
     return line_plot("Learning rate", Axis("step"), Axis("learning rate", log=min(line.y) > 0), [line])
 
 
-def _throughput(state: State) -> Markup:
-    steps = _column(state.timing, "step")
-    line = Line("", steps, _column(state.timing, "examples_per_second"), "c4", marked=len(steps) <= FEW)
+def _throughput(record: dict[str, Any]) -> Markup:
+    steps = _column(record["timing"], "step")
+    line = Line("", steps, _column(record["timing"], "examples_per_second"), "c4", marked=len(steps) <= FEW)
     top = max(line.y, default=1.0) * 1.1 or 1.0
     return line_plot("Throughput", Axis("step"), Axis("examples a second", limits=(0, top)), [line], height=260)
 
 
-def _waiting(state: State) -> Markup:
-    steps = _column(state.timing, "step")
+def _waiting(record: dict[str, Any]) -> Markup:
+    steps = _column(record["timing"], "step")
     lines = [
-        Line("waiting for input, of the stretch", steps, _column(state.timing, "waiting_share"), "c5"),
-        Line("validating, of the whole time so far", steps, _column(state.timing, "validation_share"), "c6"),
+        Line("waiting for input, of the stretch", steps, _column(record["timing"], "waiting_share"), "c5"),
+        Line("validating, of the whole time so far", steps, _column(record["timing"], "validation_share"), "c6"),
     ]
     return line_plot("Time that is not training", Axis("step"), Axis("share", "share"), lines, height=260)
 
 
-def _table(state: State) -> Markup:
+def _table(record: dict[str, Any]) -> Markup:
     columns = [
         Column("Phase"), Column("Step", True), Column("Epoch", True), Column("Learning rate", True),
         Column("Loss", True), Column("Training GAP", True), Column("Validation GAP", True, "on the fixed sample"),
         Column("GAP, all videos", True, "at the end of a phase"), Column("Hit@1", True), Column("MAP", True),
         Column("Examples a second", True), Column("Waiting", True),
     ]  # fmt: skip
-    return table(columns, map(_cells, state.rows, state.timing))
+    return table(columns, map(_cells, record["rows"], record["timing"]))
 
 
 def _cells(row: dict[str, Any], timing: dict[str, Any]) -> list[str]:
