@@ -46,7 +46,7 @@ def step_of(pointer: Path) -> int:
 def wait_for(step: int, pointer: Path, process: subprocess.Popen[str]) -> None:
     while step_of(pointer) < step:
         assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def content(output: Path) -> tuple[bytes, str]:
