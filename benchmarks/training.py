@@ -120,7 +120,7 @@ def _keras_fit(shard: Path) -> Iterable[Moment]:
 
     model, loss, ends = _make_model("float32"), losses.create("huber"), list[Moment]()
     model.compile(_adam(), loss=lambda y, p: loss(y, p))
-    clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append((time.perf_counter(), 0.0)))
+    clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: ends.append((time.perf_counter(), 0.0)))
     model.fit(_dataset(shard), steps_per_epoch=WARM_UP + STEPS, verbose=0, callbacks=[clock])
     return ends
 

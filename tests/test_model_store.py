@@ -65,7 +65,8 @@ def test_seed_overrides_and_code_each_make_another_model(
         candidate = {**CANDIDATE, "overrides": {**CANDIDATE["overrides"], **changes.pop("overrides", {})}}
         candidate = check_candidate(candidate)
         preset = load_preset(candidate["preset"], candidate["overrides"])
-        return model_store._fingerprint(preset, data["training_set"], data["validation"], changes.get("seed", 0))
+        files = data["training_set"], data["validation"]
+        return model_store._fingerprint(preset, *files, changes.get("seed", 0), None)
 
     names = [home(), home(seed=1), home(overrides={"epochs": 0.2})]
     assert home() == names[0]
