@@ -8,10 +8,8 @@ candidate that asked for the model; pipelines download every byte under an artif
 """
 
 import contextlib
-import inspect
 import os
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,9 +69,6 @@ def train_candidate(
         log(f"{candidate['name']}: the model is there already, {uri}")
         model = read_json(join(uri, MANIFEST))
     else:
-        if champion and "init_from" not in inspect.signature(_trainer()).parameters:
-            raise InputError("start_from is champion, but this version cannot start from another model's weights; "
-                             "use start_from=nothing")  # fmt: skip
         with contextlib.ExitStack() as stack:
             start = {"init_from": stack.enter_context(local_model(champion.uri))} if champion else {}
             how = {"seed": seed, "vocabulary": vocabulary or None, **start}
@@ -165,12 +160,6 @@ def _fingerprint(
         "seed": seed,
         "code": code_version("training"),
     })  # fmt: skip
-
-
-def _trainer() -> Callable[..., Any]:
-    from yt8m.training.train import train
-
-    return train
 
 
 def _train(candidate: dict[str, Any], training_set: StrPath, validation: StrPath, home: str, **how: Any) -> Any:
