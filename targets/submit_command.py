@@ -1,6 +1,7 @@
 """`pipeline.py submit`: start a run on a cluster, and follow it if asked to."""
 
 import argparse
+import re
 import secrets
 import sys
 import time
@@ -15,6 +16,7 @@ from yt8m.errors import InputError
 from yt8m.progress import log
 
 INTERRUPTED = 130
+LABEL = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
 def add_submit_options(parser: argparse.ArgumentParser, make_pipeline: MakePipeline) -> None:
@@ -26,7 +28,7 @@ def add_submit_options(parser: argparse.ArgumentParser, make_pipeline: MakePipel
     parser.set_defaults(run=lambda args: submit_command(args, make_pipeline))
     add_connection_options(parser)
     add_job_options(parser)
-    parser.add_argument("--name", help="of the run (default: yt8m, the profile and the time)")
+    parser.add_argument("--label", help="words in the name of the run, before the time (default: the profile)")
     parser.add_argument("--wait", action="store_true", help="follow the run; exit code 1 if it fails")
     parser.add_argument("--poll-seconds", type=float, default=15.0, help="between two looks at a run (default: 15)")
     parser.add_argument("--index", metavar="F", help="index of the train partition (or a CSV of VideoId,Labels), for "
@@ -41,9 +43,7 @@ def submit_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> Non
         InputError: wrong options, settings or parameters, or a service that refuses.
         RunFailed: with --wait, a run that failed or was cancelled.
     """
-    name = args.name or f"yt8m-{args.profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    check_name(name)
-    with prepared(args, make_pipeline, name) as submission:
+    with prepared(args, make_pipeline, run_name(args.label or args.profile)) as submission:
         if args.profile == "prod":
             confirm_estimate(submission, args.index, ask=not args.yes)
         service = connect(args)
@@ -51,6 +51,19 @@ def submit_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> Non
     print(run.address, flush=True)
     if args.wait:
         follow(service, run, args.poll_seconds)
+
+
+def run_name(label: str) -> str:
+    """A name for a run that no other has, and by which the steps find the run that they belong to (`runs.records`).
+
+    Raises:
+        InputError: a label of other than lower-case words.
+    """
+    if not LABEL.fullmatch(label):
+        raise InputError(
+            f"--label {label}: lower-case words are needed, with dashes between them, such as nightly-check"
+        )
+    return f"yt8m-{label}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.randbelow(10_000):04d}"
 
 
 def check_name(name: str) -> None:

@@ -177,7 +177,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     assert says in error
 
 
-@pytest.mark.parametrize("name", ["compile", "run"])
+@pytest.mark.parametrize("name", ["compile", "run", "submit", "schedule", "estimate"])
 def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         pipeline.main([name, "--help"])

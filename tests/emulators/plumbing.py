@@ -10,11 +10,13 @@ POST /_tick    {}    the moment of every schedule has come; returns the runs tha
 """
 
 import json
+import os
 import re
 import socket
 import struct
 import sys
 import threading
+import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -195,7 +197,15 @@ def serve(kind: type[Service]) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     print(server.server_address[1], flush=True)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def _end_with(parent: int) -> None:
+    """End when whoever started this has ended, even killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)

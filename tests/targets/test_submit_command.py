@@ -11,7 +11,9 @@ import pipeline
 from targets.compilation import SETTINGS
 from targets.parameters import declared, read_pipeline
 from targets.submission import prepared
+from targets.submit_command import run_name
 from tests.targets.conftest import Cluster
+from yt8m.runs.records import run_of
 
 DIGEST = "@sha256:" + 32 * "ab"
 LABELS = "VideoId,Labels\n" + "".join(f"v{i},{i % 9}\n" for i in range(900))
@@ -37,7 +39,7 @@ def error_of(capsys: pytest.CaptureFixture[str]) -> str:
 def test_it_prints_the_address_and_waits_for_the_result(
     cluster: Cluster, sources: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert submit(cluster, *sources, "--name", "one", "--wait", "--poll-seconds", "0.01") == 0
+    assert submit(cluster, *sources, "--label", "one", "--wait", "--poll-seconds", "0.01") == 0
     out, err = capsys.readouterr()
     page = {"kfp": f"{cluster.address}/#/runs/details/", "vertex": "https://console.cloud.google.com/vertex-ai/"}
     assert out.startswith(page[cluster.target])
@@ -81,7 +83,7 @@ def test_faults_while_waiting_are_waited_out(cluster: Cluster, sources: list[str
     (["--set-parameter", "train_source=/tmp/x"], "train_source: "),
     (["--profile", "test"], "put the digest there"),
     (["--profile", "live"], "there is no profile 'live'"),
-    (["--name", "Night Run"], "lower-case letters, digits and dashes"),
+    (["--label", "Night Run"], "lower-case words are needed"),
     (["--token-file", "/none"], "--token-file /none: it cannot be read"),
 ])  # fmt: skip
 def test_wrong_input_is_one_line_and_nothing_is_sent(
@@ -92,7 +94,12 @@ def test_wrong_input_is_one_line_and_nothing_is_sent(
     assert not cluster.log()
 
 
-def test_a_name_goes_on_with_options_of_its_target_alone(cluster: Cluster, sources: list[str],
+def test_steps_find_the_run_that_they_belong_to_by_its_name() -> None:
+    names = [run_name(label) for label in ("prod", "nightly-check") for _ in range(50)]
+    assert [run_of(f"gs://bucket/artifacts/123/{name}/train/model") for name in names] == names
+
+
+def test_options_of_the_other_target_are_refused(cluster: Cluster, sources: list[str],
                                                          capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     other = {"kfp": ["--region", "us-central1"], "vertex": ["--namespace", "n"]}[cluster.target]
     assert submit(cluster, *sources, *other) == 2
