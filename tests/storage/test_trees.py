@@ -112,3 +112,21 @@ def test_a_file_system_without_hard_links_is_named(tmp_path: Path, monkeypatch: 
     with pytest.raises(InputError, match=r"x\.json: this file system has no hard links"):
         storage.create_json(tmp_path / "x.json", 1)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_listing_beside_writers_at_work_never_fails(tmp_path: Path) -> None:
+    """A writer's file vanishes under its first name the moment that it is whole."""
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            storage.write_text(tmp_path / "history" / "1.json", "{}")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(2000):
+            assert set(storage.list_tree(str(tmp_path))) <= {"history/1.json"}
+    finally:
+        stop.set()
+        writer.join()

@@ -1,7 +1,6 @@
 """The files of a model in the registry: copied whole, each verified by its CRC32C, so that no work root is needed."""
 
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,6 @@ from yt8m.storage import (
     write_json,
 )  # fmt: skip
 
-_KEEPING = threading.Lock()  # threads of a process would meet in the temporary names
 MODELS, FILES = "models", "files.json"
 REMEDY = "promote a model that is whole, or roll back"
 
@@ -53,7 +51,7 @@ def keep_model(model: LocatedModel, root: str) -> str:
         _fill(home, model.uri, entries)
         return folder
     try:
-        with _KEEPING, atomic_directory(home, replace=was_there) as temporary:
+        with atomic_directory(home, replace=was_there) as temporary:
             _fill(str(temporary), model.uri, entries)
     except OSError:  # another one that keeps the same model was faster
         if not _is_whole(home, entries):

@@ -28,8 +28,7 @@ def list_tree(root: StrPath) -> dict[str, FileInfo]:
     """
     root = os.fspath(root)
     if not root.startswith(SCHEME):
-        files = (file for file in Path(root).rglob("*") if file.is_file())
-        found = {file.relative_to(root).as_posix(): FileInfo(str(file), file.stat().st_size) for file in files}
+        found = _list_local(Path(root))
     else:
         cloud = _cloud()
         bucket, name = cloud.split(root)
@@ -41,6 +40,18 @@ def list_tree(root: StrPath) -> dict[str, FileInfo]:
             for blob in cloud.list_below(root)
         }
     return {name: found[name] for name in sorted(found) if PARTIAL not in name}
+
+
+def _list_local(root: Path) -> dict[str, FileInfo]:
+    """The files below a folder, those of writers at work left out: they vanish while they are looked at."""
+    found = {}
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if PARTIAL not in name]
+        for name in names:
+            file = Path(folder, name)
+            if PARTIAL not in name and file.is_file():
+                found[file.relative_to(root).as_posix()] = FileInfo(str(file), file.stat().st_size)
+    return found
 
 
 def file_crc32c(path: StrPath) -> str:
