@@ -91,16 +91,17 @@ def train(
     folder = Path(output_dir)
     manifest = _finished(folder / MODEL, job)
     home = join(work_root, "checkpoints", _fingerprint(job)) if work_root else join(folder, CHECKPOINT)
+    if manifest is None:
+        _check(job)
     if manifest is None or exists(join(home, POINTER)):
         _make(folder)
         with Checkpoints(home, job.configuration) as checkpoints, Interruption() as interruption:
             manifest = _finished(folder / MODEL, job)  # by the one that the lease was waited for
             if manifest is None:
                 with quiet_start():  # TensorFlow comes in here, when there is something to do
-                    from yt8m.training.export import check_export, write_model
+                    from yt8m.training.export import write_model
                     from yt8m.training.trainer import Trainer
 
-                check_export(job.preset, job.num_classes)
                 trainer = Trainer(
                     job,
                     folder,
@@ -127,6 +128,14 @@ def train(
 def _fingerprint(job: Job) -> str:
     """Of all that decides the result, the code too."""
     return fingerprint({**job.configuration, "code": code_version("training")})
+
+
+def _check(job: Job) -> None:
+    """Whether the model can be written in the end; before anything is made."""
+    with quiet_start():
+        from yt8m.training.export import check_export
+
+    check_export(job.preset, job.num_classes)
 
 
 def _make(folder: Path) -> None:
