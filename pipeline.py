@@ -155,6 +155,10 @@ def make_pipeline(
                     return set_up(task, "data", f"index-videos {partition}").outputs["video_index"]
 
                 champion = uncached(find_champion(registry=registry, work_root=work_root)).output
+                start = uncached(
+                    find_champion(registry=registry, work_root=work_root, start_from=start_from),
+                    "find-champion to start from",
+                ).output
                 train_index = index("train", train_source, "train")
                 validation_index = index("validation", validation_source, "validate")
                 test_index = index("test", test_source, "test")
@@ -168,14 +172,14 @@ def make_pipeline(
                 set_up(validated, "data")
                 balanced = rebalance(
                     video_index=train_index, validation_index=validation_index, test_index=test_index, recipe=recipe,
-                    seed=seed, profile=validated.outputs["profile"], work_root=work_root,
+                    seed=seed, work_root=work_root,
                 )  # fmt: skip
-                set_up(balanced, "data")
+                set_up(balanced.after(validated), "data")  # not its profile: that changes with the champion
                 with dsl.ParallelFor(candidates, name="candidates", parallelism=parallelism) as candidate:
                     trained = train(
                         candidate=candidate, training_set=balanced.outputs["training_set"],
                         validation_index=validation_index, work_root=work_root, vocabulary=vocabulary, seed=seed,
-                        start_from=start_from, champion=champion, registry=registry,
+                        start_from=start_from, champion=start, registry=registry,
                     )  # fmt: skip
                     set_up(trained, "train")
                     predicted = predict(
@@ -204,7 +208,10 @@ def make_pipeline(
                 )
                 set_up(tested, "predict", "predict test")
                 submitted = write_submission(
-                    predictions=tested.outputs["predictions"], test_index=test_index, work_root=work_root
+                    predictions=tested.outputs["predictions"],
+                    test_index=test_index,
+                    model=chosen.outputs["model"],
+                    work_root=work_root,
                 )
                 set_up(submitted, "data")
                 promoted = promote_model(

@@ -4,16 +4,17 @@ from kfp import dsl
 
 
 @dsl.component(base_image="yt8m-data", install_kfp_package=False)
-def find_champion(registry: str, work_root: str) -> str:
+def find_champion(registry: str, work_root: str, start_from: str = "champion") -> str:
     """Say who is champion, so that steps that depend on it notice a new one; never cached.
 
     Args:
         registry: Folder or gs:// address of the champions; empty for registry below the work root.
         work_root: Folder or gs:// address that outlives the run.
+        start_from: Weights that a training starts from; with nothing no champion concerns it.
 
     Returns:
         Output: Fingerprint of the champion; empty for none.
     """
     from yt8m.runs.changes import champion_of
 
-    return champion_of(registry, work_root)
+    return champion_of(registry, work_root, start_from)

@@ -10,7 +10,6 @@ def rebalance(
     test_index: dsl.Input[dsl.Dataset],
     recipe: str,
     seed: int,
-    profile: dsl.Input[dsl.Artifact],
     work_root: str,
     training_set: dsl.Output[dsl.Dataset],
 ) -> None:
@@ -22,7 +21,6 @@ def rebalance(
         test_index: Videos that must not be trained on.
         recipe: Name of a recipe of the library.
         seed: Of the recipe's random choices.
-        profile: What validate-data found; given so that nothing is chosen from data that failed.
         work_root: Folder or gs:// address that outlives the run; the step's record goes there.
 
     Returns:

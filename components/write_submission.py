@@ -7,6 +7,7 @@ from kfp import dsl
 def write_submission(
     predictions: dsl.Input[dsl.Dataset],
     test_index: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
     work_root: str,
     submission: dsl.Output[dsl.Dataset],
 ) -> None:
@@ -15,6 +16,7 @@ def write_submission(
     Args:
         predictions: Predictions of the test set.
         test_index: The test set; each of its videos must be there exactly once.
+        model: model.json of the model that made the predictions; its weights must keep within the challenge's limit.
         work_root: Folder or gs:// address that outlives the run; the step's record goes there.
 
     Returns:
@@ -25,5 +27,5 @@ def write_submission(
     from yt8m.submission import write_submission
 
     with recorded("write-submission", work_root, [submission], [predictions, test_index]):
-        made = write_submission([predictions.path], submission.path, index=test_index.path)
+        made = write_submission([predictions.path], submission.path, index=test_index.path, models=[model.path])
         submission.metadata.update(scalars(made))

@@ -22,6 +22,7 @@ GOLDEN = ROOT / "tests" / "golden" / "pipeline"
 GOLDEN_FILES = ["kfp-dev", "vertex-dev", "kfp-prod", "vertex-prod"]
 UNCACHED = {
     "fingerprint-source", "fingerprint-source-2", "fingerprint-source-3", "check-changes", "find-champion",
+    "find-champion-2",
     "publish-results", "summarize-run",
 }  # fmt: skip
 DAGS = {"for-loop-1", "exit-handler-1", "condition-1", "condition-2", "for-loop-2", "for-loop-3"}
@@ -130,6 +131,27 @@ def test_the_winner_and_no_other_is_analysed_and_predicts_the_test_set(documents
     assert {producer("rebalance", "validation_index"), producer("rebalance", "test_index")} == {
         "index-videos-2", "index-videos-3",
     }  # fmt: skip
+
+
+def fed_by(tasks: dict[str, Any], name: str) -> set[str]:
+    """The tasks of a DAG whose inputs come from a task, directly or not."""
+    found = {name}
+    while more := {
+        task for task, content in tasks.items()
+        if task not in found
+        and any(source.get("producerTask") in found for group in content.get("inputs", {}).values()
+                for entry in group.values() for source in entry.values() if isinstance(source, dict))
+    }:  # fmt: skip
+        found |= more
+    return found - {name}
+
+
+def test_a_new_champion_makes_no_result_stale_but_those_that_compare_with_it(documents: dict[str, list[Any]]) -> None:
+    (tasks,) = (dag["tasks"] for dag in dags(documents["kfp"][0]) if "validate-data" in dag["tasks"])
+    assert fed_by(tasks, "find-champion") == {"validate-data", "promote-model", "publish-results"}
+    (loop,) = (name for name in tasks if name.startswith("for-loop"))
+    assert loop in fed_by(tasks, "find-champion-2")  # says nothing unless training starts from the champion
+    assert "validate-data" in tasks["rebalance"]["dependentTasks"]
 
 
 def command(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

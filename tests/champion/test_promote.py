@@ -15,8 +15,15 @@ from yt8m.champion.registry import Registry
 from yt8m.errors import InputError, WriteConflict
 from yt8m.halves import half_of
 from yt8m.predictions import read_predictions, write_predictions
+from yt8m.runs.changes import champion_of as champion_in_force
 
 Models = dict[str, Made]
+
+
+def test_a_run_that_starts_from_nothing_is_told_of_no_champion(models: Models, registry: str) -> None:
+    offer(models["good"], registry)
+    assert champion_in_force(registry, "unused") == champion_of(registry)
+    assert champion_in_force(registry, "unused", "nothing") == ""
 
 
 def test_the_first_must_pass_the_floor_alone(models: Models, registry: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from yt8m.artifacts import fingerprint
 from yt8m.champion.registry import Registry
+from yt8m.model_store import CHAMPION
 from yt8m.progress import log
 from yt8m.storage import exists, join, read_json, write_json
 
@@ -19,8 +20,10 @@ def registry_of(registry: str, work_root: str) -> str:
     return registry or join(work_root, REGISTRY)
 
 
-def champion_of(registry: str, work_root: str) -> str:
-    """Fingerprint of the champion of a run's registry; empty for none."""
+def champion_of(registry: str, work_root: str, start_from: str = CHAMPION) -> str:
+    """Fingerprint of the champion of a run's registry; empty for none, and where a training starts from nothing."""
+    if start_from != CHAMPION:
+        return ""
     champion = Registry(registry_of(registry, work_root)).champion()
     return champion.fingerprint if champion else ""
 
