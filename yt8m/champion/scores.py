@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.errors import InputError
 from yt8m.intervals import Interval, gap_influences, hit_at_1_influences, normal_interval, perr_influences
-from yt8m.metrics import Metrics
 from yt8m.predictions import Predictions
+from yt8m.scored import measured
 
 TOP = 20
 
@@ -43,14 +42,7 @@ def measure(table: Predictions, path: str | os.PathLike[str]) -> Scores:
     Raises:
         InputError: too few places, or a wrong confidence, rank or label.
     """
-    metrics = Metrics(int(table.metadata["num_classes"]), TOP)
-    try:
-        metrics.add(
-            table.top_labels, table.top_confidences, table.labels, table.label_ranks, table.label_confidences,
-            table.bounds,
-        )  # fmt: skip
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    metrics = measured(table, path)
     result = metrics.result()
     influences = {
         "gap": gap_influences(table),

@@ -44,7 +44,9 @@ def _tiles(summary: dict[str, Any]) -> list[Tile]:
 def _chosen(summary: dict[str, Any]) -> str:
     promotion = summary.get("promotion")
     chosen = f"{summary['selected']} was chosen."
-    return f"{chosen} {promotion['reason']}." if promotion else chosen
+    if not promotion:
+        return chosen
+    return f"{chosen} {'Promoted' if promotion['promoted'] else 'Not promoted'}: {promotion['reason']}."
 
 
 def _candidates(summary: dict[str, Any]) -> Markup:
