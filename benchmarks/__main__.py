@@ -29,16 +29,22 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no benchmark {sorted(unknown)[0]}; there are {', '.join(MODULES)}")
     results: dict[str, dict] = {}
+    failed = 0
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"{'job':<58}{'naive':>12}{'ours':>12}{'ratio':>8}  unit", flush=True)
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         for name in arguments.names or MODULES:
-            for job, result in pool.submit(run, name).result().items():
-                results[job] = result
+            try:
+                measured = pool.submit(run, name).result()
+            except Exception as error:
+                failed += 1
+                print(f"{name} failed: {type(error).__name__}: {error}", flush=True)
+                continue
+            for job, result in measured.items():
                 print(_row(job, result), flush=True)
-    write_json(arguments.output, results)
-    print(f"written to {arguments.output}")
-    return 0
+            write_json(arguments.output, results := {**results, **measured})
+    print(f"written to {arguments.output}" + (f"; {failed} benchmarks failed" if failed else ""))
+    return 1 if failed else 0
 
 
 def _row(job: str, result: dict) -> str:

@@ -33,7 +33,7 @@ def test_a_real_shard() -> None:
     assert (found.level, found.skipped, found.size) == ("video", [], VIDEO_SHARDS[0].stat().st_size)
     assert found.offsets.tolist() == [offset for offset, _ in records]
     assert found.lengths.tolist() == [len(payload) for _, payload in records]
-    assert found.video_ids == [context.video_id for context in contexts]
+    assert found.video_ids.tolist() == [context.video_id for context in contexts]
     assert found.labels.tolist() == [label for context in contexts for label in context.labels]
     assert found.counts.tolist() == [len(context.labels) for context in contexts]
     assert set(found.num_frames) == {1}
@@ -77,7 +77,7 @@ def test_records_that_do_not_decode_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"record 1 at byte \d+: it is not a protobuf record; fetch the shard again"):
         scan(path)
     found = scan(path, skip_bad_records=True)
-    assert found.video_ids == [b"good", b"fine"]
+    assert found.video_ids.tolist() == [b"good", b"fine"]
     assert [entry["record"] for entry in found.skipped] == [1, 2, 3]
     assert "a label is -5" in found.skipped[1]["problem"]
     assert "frame level, the records before it are video level" in found.skipped[2]["problem"]

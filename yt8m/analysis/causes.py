@@ -27,6 +27,7 @@ from functools import cached_property
 import numpy as np
 
 from yt8m.analysis.evaluated import Evaluated
+from yt8m.ragged import ragged_positions
 
 CAUSES = ("crowded_out", "few_examples", "no_signal", "annotation_gap", "confused", "other")
 CROWDED_OUT, FEW_EXAMPLES, NO_SIGNAL, ANNOTATION_GAP, CONFUSED, OTHER = range(len(CAUSES))
@@ -117,8 +118,7 @@ def _lacking(
     predictions = evaluated.predictions
     which, place = np.nonzero(candidates)
     sizes = predictions.labels_per_video[rows[which]]
-    starts = np.repeat(predictions.bounds[rows[which]] - (np.cumsum(sizes) - sizes), sizes)
-    true_labels = predictions.labels[starts + np.arange(len(starts))]
+    true_labels = predictions.labels[ragged_positions(predictions.bounds[rows[which]], sizes)]
     which, place = np.repeat(which, sizes), np.repeat(place, sizes)
     usual = evaluated.companions.share(true_labels, said[which, place]) >= USUAL_SHARE
     usual &= true_labels != labels[which]

@@ -101,7 +101,7 @@ def _read_sources(
     root = _root_of([file.path for file in files], source_root)
     scans = _scan(files, verify, threads, skip)
     skipped = [entry for scan in scans for entry in scan.skipped]
-    if not any(scan.video_ids for scan in scans):
+    if not any(len(scan.video_ids) for scan in scans):
         raise InputError(f"{root}: none of {len(files)} shards holds a good record; {_first_problem(skipped)}")
     index = _combine(scans, root)
     objects = [[file.generation, file.crc32c] for file in files]
@@ -155,7 +155,7 @@ def _combine(scans: list[ShardScan], root: str) -> VideoIndex:
     names = [scan.path.removeprefix(join(root, "")) for scan in scans]
     counts = np.concatenate([scan.counts for scan in scans])
     return VideoIndex(
-        video_ids=np.array([video_id for scan in scans for video_id in scan.video_ids], dtype=np.bytes_),
+        video_ids=np.concatenate([scan.video_ids for scan in scans]),
         shard_numbers=np.repeat(np.arange(len(scans), dtype=np.int32), [len(scan.video_ids) for scan in scans]),
         offsets=np.concatenate([scan.offsets for scan in scans]),
         lengths=np.concatenate([scan.lengths for scan in scans]).astype(np.int32),

@@ -51,7 +51,7 @@ def read_head(head: bytes, length: int) -> Head | None:
         if context.number != 1 or context.end > len(head):
             return None
         prefix = head[context.end : context.end + PREFIX_BYTES]
-        num_frames = _count_frames(prefix, length - context.end)
+        num_frames = count_frames(prefix, length - context.end)
         features = Features.FromString(head[context.start : context.end]) if num_frames else None
     except (WireError, DecodeError):
         return None
@@ -72,7 +72,7 @@ def read_whole(payload: bytes) -> Head:
 
 
 @lru_cache(maxsize=4096)
-def _count_frames(prefix: bytes, size: int) -> int:
+def count_frames(prefix: bytes, size: int) -> int:
     """Frames of feature lists of `size` bytes that start with `prefix`; 0 when their lengths do not fit together."""
     lists = read_field(prefix, 0)
     entry = read_field(prefix, lists.start)

@@ -7,14 +7,14 @@ import google_crc32c
 import numpy as np
 
 from yt8m.errors import InputError, RecordError
+from yt8m.records.bulk_scan import read_regular
 from yt8m.records.features import FeatureError, Level
 from yt8m.records.head import Head, read_head, read_whole
 from yt8m.records.objects import ObjectReader
-from yt8m.records.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD, PAYLOAD_PROBLEM, masked_crc32c
+from yt8m.records.tfrecord import FOOTER_BYTES, HEADER_BYTES, MAX_LENGTH, OVERHEAD, PAYLOAD_PROBLEM, masked_crc32c
 from yt8m.records.walk import FileReader, ReadAt, Step, Walk
 from yt8m.storage import is_remote
 
-MAX_LENGTH = np.iinfo(np.int32).max
 FINGERPRINT_ENTRY = np.dtype([("length", "<u8"), ("stored_crc", "<u4")])
 
 
@@ -24,7 +24,7 @@ class ShardScan(NamedTuple):
     Attributes:
         path, size: of the shard.
         fingerprint: CRC32C over (length uint64, stored CRC uint32) of each good record, 8 hexadecimal digits.
-        video_ids: bytes of each.
+        video_ids: bytes [n] (NumPy `S`).
         offsets, lengths, num_frames: int64 [n].
         checksums: uint32 [n], the stored CRC32C of each payload.
         labels: int32 [occurrences], counts: int64 [n], labels of each record.
@@ -35,7 +35,7 @@ class ShardScan(NamedTuple):
     path: str
     size: int
     fingerprint: str
-    video_ids: list[bytes]
+    video_ids: np.ndarray
     offsets: np.ndarray
     lengths: np.ndarray
     num_frames: np.ndarray
@@ -51,6 +51,8 @@ def scan_shard(
 ) -> ShardScan:
     """Scan a shard of `size` bytes (a local file or a gs:// object of that generation), reading about 1 KB a record.
 
+    A regular frame-level shard on disk is read by `read_regular`; any other record by record.
+
     The CRC32C of each length is always checked, that of a payload whenever all of it is read: at video level, and
     everywhere with `verify`.
 
@@ -59,6 +61,10 @@ def scan_shard(
         InputError: the file cannot be read.
     """
     try:
+        regular = None if verify or is_remote(path) else read_regular(path, size)
+        if regular:
+            fingerprint = shard_fingerprint(regular.lengths, regular.checksums)
+            return ShardScan(path, size, fingerprint, *regular, level="frame", skipped=[])
         with ObjectReader(path, size, generation, everything=verify) if is_remote(path) else FileReader(path) as read:
             return _Scan(path, read, size, verify, skip_bad_records).run()
     except OSError as error:
@@ -89,8 +95,9 @@ class _Scan:
         columns = np.array(numbers, np.int64).reshape(-1, 5).T
         self.skipped.sort(key=lambda entry: entry["offset"])
         return ShardScan(
-            self.path, self.size, shard_fingerprint(columns[1], columns[2]), ids, columns[0], columns[1],
-            columns[3], columns[2].astype(np.uint32), np.array(labels, np.int32), columns[4], self.level, self.skipped,
+            self.path, self.size, shard_fingerprint(columns[1], columns[2]), np.array(ids, np.bytes_), columns[0],
+            columns[1], columns[3], columns[2].astype(np.uint32), np.array(labels, np.int32), columns[4], self.level,
+            self.skipped,
         )  # fmt: skip
 
     def _head(self, step: Step) -> Head | None:

@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import google_crc32c
 import numpy as np
@@ -21,6 +21,8 @@ from yt8m.storage import require_file
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
 OVERHEAD = HEADER_BYTES + FOOTER_BYTES
+MAX_LENGTH = np.iinfo(np.int32).max
+"""Bytes of the longest record that is read."""
 LENGTH_PROBLEM = "the record's length is damaged (its CRC32C does not match)"
 PAYLOAD_PROBLEM = "the record is damaged (its CRC32C does not match)"
 _HEADER = struct.Struct("<QI")
@@ -35,7 +37,11 @@ class FramingError(ValueError):
 def masked_crc32c(data: Buffer) -> int:
     """The CRC32C (Castagnoli) of the data, masked as TFRecord stores it."""
     # The C function takes no memoryview; an array over it is taken as it is, without a copy.
-    crc = google_crc32c.value(data if isinstance(data, bytes) else np.frombuffer(data, np.uint8))
+    return mask_crc32c(google_crc32c.value(data if isinstance(data, bytes) else np.frombuffer(data, np.uint8)))
+
+
+def mask_crc32c(crc: Any) -> Any:
+    """CRCs as TFRecord stores them: of one number, or of an array of uint32."""
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
