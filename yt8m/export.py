@@ -11,9 +11,8 @@ in `export.json` once it does: a killed export goes on where it stopped, and a f
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from io import RawIOBase
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,30 +20,18 @@ from typing import Any
 import numpy as np
 
 from yt8m.artifacts import fingerprint
-from yt8m.errors import InputError, RecordError
+from yt8m.errors import InputError
+from yt8m.export_shard import ShardJob, ShardWriter, Skipped, skip_list, start_worker, write_shard
 from yt8m.loader.order import epoch_order
-from yt8m.loader.shards import Shards, check_unchanged, record_number
-from yt8m.loader.source import open_shards
 from yt8m.progress import Progress
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records import tfrecord
-from yt8m.records.features import FeatureError
 from yt8m.records.video_index import VideoIndex
-from yt8m.storage import PARTIAL, atomic_file, read_json, write_json
+from yt8m.storage import PARTIAL, read_json, write_json
 
 MANIFEST = "export.json"
 SPARE_BYTES = 1 << 30
-ARENA_BYTES = 1 << 20
-WINDOW = 256  # records announced to the disk ahead of their reading
 FORMAT = 1  # of the shards' content; raised when it changes
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One shard to write: which rows of the index, and where to."""
-
-    name: str
-    rows: np.ndarray
 
 
 def export(
@@ -117,7 +104,7 @@ def _phase_of(sets: TrainingSet, phase: int | None) -> int:
     return phase or 0
 
 
-def _jobs(sets: TrainingSet, phase: int, shards: int, seed: int, prefix: str) -> list[_Job]:
+def _jobs(sets: TrainingSet, phase: int, shards: int, seed: int, prefix: str) -> list[ShardJob]:
     size = sets.phase_size(phase)
     if not 1 <= shards <= max(size, 1):
         raise InputError(f"--shards {shards}: choose 1 to {size:,}, the records of the phase")
@@ -129,7 +116,7 @@ def _jobs(sets: TrainingSet, phase: int, shards: int, seed: int, prefix: str) ->
     digits = max(4, len(str(shards - 1)))
     mark = "-simulated" if sets.index.simulated else ""
     return [
-        _Job(f"{prefix}{number:0{digits}d}{mark}.tfrecord", rows)
+        ShardJob(f"{prefix}{number:0{digits}d}{mark}.tfrecord", rows)
         for number, rows in enumerate(np.array_split(order, shards))
     ]
 
@@ -171,7 +158,7 @@ def _claim(folder: Path, plan: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _check_space(folder: Path, index: VideoIndex, jobs: list[_Job]) -> None:
+def _check_space(folder: Path, index: VideoIndex, jobs: list[ShardJob]) -> None:
     needed = sum(int(index.lengths[job.rows].sum(dtype=np.int64)) + tfrecord.OVERHEAD * len(job.rows) for job in jobs)
     free = shutil.disk_usage(folder).free - SPARE_BYTES
     if needed > free:
@@ -181,105 +168,47 @@ def _check_space(folder: Path, index: VideoIndex, jobs: list[_Job]) -> None:
         )
 
 
-Skipped = list[dict[str, Any]]
-
-
 def _write_all(
-    index: VideoIndex, folder: Path, jobs: list[_Job], source: str | None, skip: bool, workers: int
+    index: VideoIndex, folder: Path, jobs: list[ShardJob], source: str | None, skip: bool, workers: int
 ) -> dict[str, Skipped]:
-    records = sum(len(job.rows) for job in jobs)
+    """Write the shards by `workers` processes, of which this one is the first: the others take a while to start."""
+    writer = ShardWriter(index, source)  # a missing or changed shard is told before any work
     outcomes: dict[str, Skipped] = {}
-    open_shards(index, source)  # a missing or changed shard is told before any work
-    with (
-        Progress("exporting", records, "records") as progress,
-        ProcessPoolExecutor(
-            min(workers, len(jobs) or 1), get_context("spawn"), initializer=_start, initargs=(index, source)
-        ) as pool,
-    ):
-        running = {pool.submit(_write_shard, folder, job, skip): job for job in jobs}
-        try:
-            for done in as_completed(running):
-                job = running[done]
-                outcomes[job.name] = done.result()
-                progress.advance(len(job.rows))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with Progress("exporting", sum(len(job.rows) for job in jobs), "records") as progress, ExitStack() as stack:
+        running: dict[Future[Skipped], ShardJob] = {}
+        if min(workers, len(jobs)) > 1:
+            pool = ProcessPoolExecutor(
+                min(workers, len(jobs)) - 1, get_context("spawn"), initializer=start_worker, initargs=(index, source)
+            )
+            stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+            running = {pool.submit(write_shard, folder, job, skip): job for job in jobs[1:]}
+
+        def keep(job: ShardJob, skipped: Skipped) -> None:
+            outcomes[job.name] = skipped
+            progress.advance(len(job.rows))
+
+        for job in _left_over(jobs, running):
+            keep(job, writer.write(folder, job, skip))
+            for done in [future for future in running if future.done()]:
+                keep(running.pop(done), done.result())
+        for done in as_completed(running):
+            keep(running[done], done.result())
     return outcomes
 
 
-_process: dict[str, Any] = {}
+def _left_over(jobs: list[ShardJob], running: dict[Future[Skipped], ShardJob]) -> Iterator[ShardJob]:
+    """The first job, then one after the other those from the end that no process has begun, taken from `running`."""
+    if not running:
+        yield from jobs
+        return
+    yield jobs[0]
+    for future in reversed(list(running)):
+        if future.cancel():
+            yield running.pop(future)
 
 
-def _start(index: VideoIndex, source: str | None) -> None:
-    _process["index"], _process["shards"] = index, open_shards(index, source)
-
-
-def _write_shard(folder: Path, job: _Job, skip: bool) -> Skipped:
-    skipped: Skipped = []
-    with atomic_file(folder / job.name) as path, open(path, "wb", buffering=0) as file:
-        for framed in _framed_records(job.rows, skip, skipped):
-            _write_whole(file, framed)
-    if skipped:
-        write_json(_skip_list(folder, job.name), skipped)
-    return skipped
-
-
-def _write_whole(file: RawIOBase, data: memoryview) -> None:
-    while data:
-        data = data[file.write(data) or 0 :]
-
-
-def _framed_records(rows: np.ndarray, skip: bool, skipped: Skipped) -> Iterator[memoryview]:
-    """The framed bytes of rows in order, as many at a time as the arena holds.
-
-    A view is valid until the next one is asked for. The arena is small enough to stay in the processor's cache, so
-    that a record is fetched from memory once for the checksum and for its copy.
-    """
-    index: VideoIndex = _process["index"]
-    shards: Shards = _process["shards"]
-    largest = int(index.lengths[rows].max(initial=0)) + tfrecord.OVERHEAD
-    arena, used = np.empty(max(ARENA_BYTES, largest), np.uint8), 0
-    for place, row in enumerate(rows):
-        if place % WINDOW == 0:
-            for ahead in rows[place : place + WINDOW]:
-                shards.announce(*_place(index, ahead))
-        number, offset, size = _place(index, row)
-        if used + size > len(arena):
-            yield arena[:used].data
-            used = 0
-        framed = arena[used : used + size]
-        read = shards.read_into(number, offset, framed)
-        problem = _problem_of(index, row, framed[:read].data, shards.paths[number])
-        if problem is None:
-            used += size
-            continue
-        record = record_number(shards, number, offset, index.shards[number].size)
-        if not skip:
-            raise RecordError(shards.paths[number], record, offset, problem)
-        skipped.append({"file": shards.paths[number], "record": record, "offset": offset, "problem": problem})
-    yield arena[:used].data
-
-
-def _place(index: VideoIndex, row: int) -> tuple[int, int, int]:
-    return int(index.shard_numbers[row]), int(index.offsets[row]), int(index.lengths[row]) + tfrecord.OVERHEAD
-
-
-def _problem_of(index: VideoIndex, row: int, framed: memoryview, path: str) -> str | None:
-    try:
-        tfrecord.read_payload(framed, 0, int(index.lengths[row]))
-        check_unchanged(index, row, framed, path)
-    except (tfrecord.FramingError, FeatureError) as error:
-        return str(error)
-    return None
-
-
-def _skip_list(folder: Path, name: str) -> Path:
-    return folder / f"{PARTIAL}{name}.skipped.json"
-
-
-def _merge_skipped(folder: Path, outcomes: dict[str, Skipped], written: list[_Job]) -> Skipped:
+def _merge_skipped(folder: Path, outcomes: dict[str, Skipped], written: list[ShardJob]) -> Skipped:
     """What was left out now and before an interruption, in the order of the shards."""
     lists = {path.name: read_json(path) for path in folder.glob(f"{PARTIAL}*.skipped.json")}
-    lists |= {_skip_list(folder, job.name).name: outcomes[job.name] for job in written if outcomes[job.name]}
+    lists |= {skip_list(folder, job.name).name: outcomes[job.name] for job in written if outcomes[job.name]}
     return [entry for name in sorted(lists) for entry in lists[name]]
