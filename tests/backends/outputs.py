@@ -1,25 +1,36 @@
 """What every model and loss gives on the Keras backend in force, on the same inputs and weights, as one .npz file.
 
 Run it under each backend (`KERAS_BACKEND=tensorflow`, `KERAS_BACKEND=jax`); `compare.py` holds them side by side.
-Dropout is off, because every backend draws other random numbers.
+Dropout is off, because every backend draws other random numbers. Beside that, `yt8m predict` with an ensemble of models
+whose weights lie in float32 and in float16.
 """
 
+import json
 import logging
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
+from yt8m.exported_model import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
+from yt8m.predictions import read_predictions
 from yt8m.quiet import quiet_start
+from yt8m.records.build import build_index
+from yt8m.records.video_index import read_index, write_index
 
 with quiet_start():
     import keras
 
     from yt8m import losses, models, schedules
+    from yt8m.models.float16 import round_to_float16
+    from yt8m.prediction import predict
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it advises against building a step for each model
 
+SHARD = Path(__file__).parents[2] / "sample" / "validate" / "validate0050.tfrecord"
 CLASSES, BATCH, FRAMES = 30, 6, 9
 SMALL: dict[str, dict[str, Any]] = {
     "logistic": {},
@@ -97,8 +108,48 @@ def loss_outputs(name: str) -> dict[str, np.ndarray]:
     return {"loss": np.asarray(keras.ops.convert_to_numpy(losses.create(name, **LOSSES[name])(labels, probabilities)))}
 
 
+def write_model(folder: Path, name: str) -> Path:
+    """A model as training writes it, its matrices in float16."""
+    model = models.create(name, CLASSES, level="video", **SMALL[name])
+    set_weights(model)
+    round_to_float16(model)
+    folder.mkdir()
+    model.save_weights(folder / f"wide-{WEIGHTS}")
+    with h5py.File(folder / f"wide-{WEIGHTS}") as source, h5py.File(folder / WEIGHTS, "w") as target:
+        source.visititems(lambda path, item: copy_narrow(target, path, item))
+    manifest: dict[str, Any] = {
+        "kind": "model", "name": name, "architecture": name, "settings": SMALL[name], "level": "video",
+        "num_classes": CLASSES, "weights": describe_weights(folder / WEIGHTS, "float16"),
+        "vocabulary_fingerprint": None, "training_set_fingerprint": "t",
+        "preset": {"frames": {"predict": {"kind": "all", "count": 300}}},
+    }  # fmt: skip
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "fingerprint": model_fingerprint(manifest)}))
+    return folder
+
+
+def copy_narrow(target: Any, path: str, item: Any) -> None:
+    """Copy a dataset, a matrix in float16 (the writer itself belongs to training, which needs TensorFlow)."""
+    if isinstance(item, h5py.Dataset):
+        values = item[()]
+        target.create_dataset(path, data=values.astype(np.float16) if values.ndim > 1 else values)
+
+
+def prediction_outputs() -> dict[str, np.ndarray]:
+    """A predictions file of real videos that carry a few frequent labels alone, by an ensemble."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        build_index([str(SHARD)], folder / "all.parquet")
+        index = read_index(folder / "all.parquet")
+        few = [row for row in range(len(index)) if set(index.labels_of(row).tolist()) <= set(range(CLASSES))][:40]
+        write_index(folder / "few.parquet", index.take(np.array(few)))
+        members = [write_model(folder / name, name) for name in ("moe", "mlp")]
+        predict(members, folder / "few.parquet", folder / "p.parquet", top=5, weights=[2, 1], batch_size=16)
+        predictions = read_predictions(folder / "p.parquet")
+        return {"top_confidences": predictions.top_confidences, "label_confidences": predictions.label_confidences}
+
+
 def main(path: Path) -> None:
-    found = {}
+    found = {f"predict/{key}": value for key, value in prediction_outputs().items()}
     for name in models.names():
         for level in models.LEVELS:
             found |= {f"{name}/{level}/{key}": value for key, value in model_outputs(name, level).items()}
