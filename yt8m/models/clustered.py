@@ -16,7 +16,7 @@ from yt8m.models.dropout import Dropout
 from yt8m.models.heads import HeadSettings, make_head
 from yt8m.models.net_fv import NetFV
 from yt8m.models.net_vlad import NetVLAD
-from yt8m.models.numerics import Shape, Tensor, l2_normalize, product_flops
+from yt8m.models.numerics import Shape, Tensor, l2_normalize, product_flops, wide_policy
 from yt8m.models.settings import require
 from yt8m.models.soft_dbof import SoftDBoF
 from yt8m.models.tagger import AUDIO, RGB, Tagger
@@ -105,7 +105,7 @@ class ClusteredTagger(Tagger):
             kernel_initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(settings.clusters)),
             bias_initializer=keras.initializers.RandomNormal(stddev=0.01),
             name="hidden",
-            dtype=dtype,
+            dtype=wide_policy(dtype),
         )
         self.hidden_norm = BatchNorm(name="hidden_norm", dtype=dtype) if settings.relu else None
         self.gating = ContextGating(name="gating", dtype=dtype) if settings.gating else None

@@ -10,7 +10,7 @@ from yt8m.models.batch_norm import BatchNorm
 from yt8m.models.dropout import Dropout
 from yt8m.models.logistic_head import LogisticHead
 from yt8m.models.next_vlad import NeXtVLAD
-from yt8m.models.numerics import Float32Layer, Shape, Tensor, product_flops
+from yt8m.models.numerics import Float32Layer, Shape, Tensor, product_flops, wide_policy
 from yt8m.models.settings import require
 from yt8m.models.squeeze_excite import SqueezeExcite
 from yt8m.models.tagger import AUDIO, RGB
@@ -76,7 +76,7 @@ class NeXtVLADBranch(Float32Layer):
         self.audio_pooling = NeXtVLAD(clusters // 2, groups // 2, expansion, name="audio", dtype=dtype)
         self.dropout = Dropout(settings.dropout, name="dropout", dtype=dtype)
         self.hidden = keras.layers.Dense(
-            settings.hidden, use_bias=False, kernel_initializer="he_normal", name="hidden", dtype=dtype
+            settings.hidden, use_bias=False, kernel_initializer="he_normal", name="hidden", dtype=wide_policy(dtype)
         )
         self.hidden_norm = BatchNorm(unbiased=False, name="hidden_norm", dtype=dtype)
         self.gating = SqueezeExcite(settings.reduction, name="gating", dtype=dtype)

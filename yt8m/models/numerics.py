@@ -38,6 +38,15 @@ def product_flops(kernel: Any, rows: int = 1) -> int:
     return 2 * rows * math.prod(kernel.shape)
 
 
+def wide_policy(policy: keras.DTypePolicy) -> keras.DTypePolicy:
+    """The dtype policy of a layer whose kernel is much larger than its inputs: float32 where the kernel is kept in it.
+
+    At the batches of training such a product is bound by reading the kernel from memory. A copy of it in 16 bits, to be
+    written and read again, costs more than its shorter numbers save.
+    """
+    return keras.DTypePolicy("float32") if policy.variable_dtype == "float32" else policy
+
+
 def mean_frame(frames: Tensor, valid: Tensor) -> Tensor:
     """Mean of the real frames, `[B, T, D]` and `valid` `[B, T]` -> float32 `[B, D]`; zero if there are none."""
     total = ops.sum(ops.cast(frames, "float32") * valid[..., None], axis=1)
