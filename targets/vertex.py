@@ -91,10 +91,13 @@ class Vertex:
         def once() -> None:
             try:
                 made.api_client.create_pipeline_job(parent=self._parent, pipeline_job=request, pipeline_job_id=job.name)
-            except exceptions.Conflict:
-                self._get(job.name)
+            except exceptions.Conflict as conflict:
+                try:
+                    self._get(job.name)
+                except exceptions.NotFound:
+                    raise conflict from None
 
-        self._call(once)
+        self._call(once, conflict=True)
         return Run(job.name, job.name, CONSOLE.format(run=job.name, **self._names()))
 
     def progress(self, run: Run) -> Progress:
@@ -129,7 +132,7 @@ class Vertex:
                         service_account=job.service_account or None)  # fmt: skip
             return _schedule(made.gca_resource)
 
-        schedule = self._call(once)
+        schedule = self._call(once, conflict=True)
         if paused:
             self.pause(schedule)
         return schedule
@@ -179,15 +182,21 @@ class Vertex:
     def _names(self) -> dict[str, str]:
         return {"project": self._place.project, "region": self._place.region}
 
-    def _call(self, function: Callable[[], Value]) -> Value:
-        """Call the client, with retries; what remains becomes one line."""
+    def _call(self, function: Callable[[], Value], *, conflict: bool = False) -> Value:
+        """Call the client, with retries; what remains becomes one line.
+
+        Args:
+            function: asks the client.
+            conflict: whether a conflict (409) is mended by asking again.
+        """
 
         def quietly() -> Value:
             with calmly():
                 return function()
 
+        passing = (*PASSING, exceptions.Conflict) if conflict else PASSING
         try:
-            return persist(quietly, lambda error: isinstance(error, PASSING), self._where)
+            return persist(quietly, lambda error: isinstance(error, passing), self._where)
         except StillFailing as error:
             raise InputError(f"{self._where}: {self._hide(str(error))}; run the command again later") from error
         except (exceptions.Unauthorized, RefreshError) as error:

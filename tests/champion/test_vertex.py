@@ -2,6 +2,7 @@
 
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_a_promotion_that_was_not_published_is_published_by_the_next_run(
     assert "champion" in aliases(vertex)["2"]
 
 
-@pytest.mark.parametrize("kind", ["429", "503", "500", "reset", "lost"])
+@pytest.mark.parametrize("kind", ["409", "429", "503", "500", "reset", "lost"])
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "upload"), ("POST", "merge"), ("GET", "/models/[^/]+$"), ("GET", "operations")]
 )
@@ -104,9 +105,9 @@ def test_a_service_that_stumbles_ends_in_the_same_state(
     version = made["vertex"]["version"]
     assert {"champion", f"model-{served['fair'].fingerprint}"} <= set(aliases(vertex)[version])
     assert len(aliases(vertex)) == 1
-    assert sum(bool(re.search(path, where)) for _, where, status in vertex.log() if status in {0, 429, 500, 503}) == (
-        1 if (kind, path) == ("lost", "upload") else 2
-    )
+    stumbled = [where for _, where, status in vertex.log() if status in {0, 409, 429, 500, 503}]
+    once = (kind, path) == ("lost", "upload")
+    assert sum(bool(re.search(path, where)) for where in stumbled) == (1 if once else 2)
 
 
 def test_giving_up_is_one_line_and_leaves_the_registry(
@@ -170,6 +171,31 @@ def test_of_several_that_publish_the_last_champion_has_the_alias(
     assert "champion" in aliases(vertex)["2"]
     merges = [path for _, path, _ in vertex.log() if path.endswith("mergeVersionAliases")]
     assert [path.partition("@")[2][0] for path in merges] == ["2", "1", "2"]
+
+
+def test_of_two_first_uploads_at_once_the_later_one_becomes_the_second_version(
+    served: dict[str, Made], vertex: Vertex, target: VertexTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two registries with one model at the service: both find none there, so both ask for its first version."""
+    found_none, find = threading.Barrier(2, timeout=30), module._Models._find
+
+    def together(self: Any, alias: str | None = None) -> str | None:
+        found = find(self, alias)
+        if alias is None and found is None:
+            found_none.wait()
+        return found
+
+    monkeypatch.setattr(module._Models, "_find", together)
+    registries = [f"{REGISTRY}-{name}" for name in served]
+    for registry, made in zip(registries, served.values(), strict=True):
+        offer(made, registry)
+    with ThreadPoolExecutor() as pool:
+        published = list(pool.map(lambda registry: publish(Registry(registry), target), registries))
+    assert sorted(made["version"] for made in published) == ["1", "2"]
+    assert [made["uploaded"] for made in published] == [True, True]
+    assert sorted(status for _, path, status in vertex.log() if path.endswith("models:upload")) == [200, 200, 409]
+    names = {f"model-{made.fingerprint}" for made in served.values()}
+    assert names <= {alias for found in aliases(vertex).values() for alias in found}
 
 
 GOOD = {

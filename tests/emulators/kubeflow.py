@@ -4,7 +4,8 @@ Each request is held to the API's own model classes (`kfp_server_api`): a key th
 is refused, and so are a missing or wrong pipeline specification and parameters that it does not declare. Where the
 OpenAPI description says string for a 64-bit number, the service takes both, and so does this.
 
-Run it by `python kubeflow.py [PORT]`; it prints its port on the first line. `plumbing.py` says how it misbehaves.
+Run it by `python kubeflow.py [PORT]`; it prints its port on the first line. `plumbing.py` says how it misbehaves,
+`pipeline_service.py` what it can be told.
 """
 
 import json
@@ -14,7 +15,8 @@ from typing import Any
 
 import kfp_server_api
 from kfp.pipeline_spec import pipeline_spec_pb2
-from plumbing import CRON_FIELD, HttpError, Service, check_parameters, check_pipeline, demand, serve, step_names
+from pipeline_service import CRON_FIELD, PipelineService, check_parameters, check_pipeline, step_names
+from plumbing import HttpError, demand, serve
 
 NUMBERS = {("V2beta1RecurringRun", "max_concurrency")}  # int64 on the wire
 OUTPUT_ONLY = ("run_id", "recurring_run_id", "created_at", "finished_at", "state", "status", "run_details", "error")
@@ -54,14 +56,12 @@ def _check_class(value: Any, kind: Any, place: str) -> None:
             check_model(item, kind.openapi_types[attributes[key]], f"{place}.{key}")
 
 
-class Kubeflow(Service):
-    def __init__(self, token: str = ""):
-        super().__init__(token)
+class Kubeflow(PipelineService):
+    def __init__(self, options: dict[str, Any]):
+        super().__init__(options)
         self.experiments: dict[str, Any] = {}
         self.runs: dict[str, Any] = {}
         self.recurring: dict[str, Any] = {}
-        self.looks: dict[str, int] = {}
-        self.ends: dict[str, dict[str, Any]] = {}
 
     def error_body(self, status: int, message: str) -> Any:
         return {"error": message, "code": CODES.get(status, 13), "message": message, "details": []}

@@ -1,12 +1,10 @@
-"""What the emulators of pipeline services share: HTTP, identity, faults on request, and the log of requests.
+"""What the emulators of services share: HTTP, identity, faults on request, and the log of requests.
 
-POST /_faults  {"method": "POST", "path": "regex", "kind": "503", "count": 2}   a status, or reset (before the
-               work) or lost (after the work: it is done, but the answer never comes)
-GET  /_log     requests so far, as [{method, path, status}]
+POST /_faults  {"method": "POST", "path": "regex", "kind": "503", "count": 2}   the next requests go wrong: see FAULTS
+GET  /_log     requests so far, as [{method, path, status, bytes, range}]
 POST /_reset   {"token": "..."}    forget everything; from now on demand this token ("" for none)
-POST /_token   {"token": "..."}    demand another token
-POST /_script  {"end": "FAILED", "error": "...", "failed": "train"}    how runs that start from now on end
-POST /_tick    {}    the moment of every schedule has come; returns the runs that it starts
+
+Each emulator is a script that prints its port on the first line, then serves until it, or who started it, is ended.
 """
 
 import json
@@ -19,26 +17,10 @@ import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from google.protobuf import json_format
-from kfp.pipeline_spec import pipeline_spec_pb2
-
-FITS = {
-    "STRING": lambda value: isinstance(value, str),
-    "NUMBER_INTEGER": lambda value: (
-        not isinstance(value, bool) and isinstance(value, int | float) and value == int(value)
-    ),
-    "NUMBER_DOUBLE": lambda value: not isinstance(value, bool) and isinstance(value, int | float),
-    "BOOLEAN": lambda value: isinstance(value, bool),
-    "LIST": lambda value: isinstance(value, list),
-    "STRUCT": lambda value: isinstance(value, dict),
-}
-CRON_FIELD = r"(?:\*|\d+(?:-\d+)?)(?:/\d+)?(?:,(?:\*|\d+(?:-\d+)?)(?:/\d+)?)*"
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+# answer with the status instead of working; send half of the body; reset before the work; reset after the work
+FAULTS = r"[45]\d\d|short|reset|lost"
 
 
 class HttpError(Exception):
@@ -52,51 +34,24 @@ def demand(holds: Any, message: str, status: int = 400) -> None:
         raise HttpError(status, message)
 
 
-def check_pipeline(spec: Any, kind: Any = pipeline_spec_pb2.PipelineSpec) -> Any:
-    """The specification as its official message; what is not in the message, or is missing, is an error."""
-    demand(isinstance(spec, dict) and spec, "the pipeline spec is missing")
-    try:
-        parsed = json_format.ParseDict(spec, kind())
-    except json_format.ParseError as error:
-        raise HttpError(400, f"invalid pipeline spec: {error}") from error
-    if kind is pipeline_spec_pb2.PipelineSpec:
-        demand(parsed.pipeline_info.name, "invalid pipeline spec: pipelineInfo.name is required")
-        demand(parsed.root.dag.tasks, "invalid pipeline spec: root.dag is required")
-        demand(parsed.schema_version, "invalid pipeline spec: schemaVersion is required")
-    return parsed
+class Answer(NamedTuple):
+    status: int
+    data: bytes
+    headers: dict[str, str] = {}  # noqa: RUF012  (never changed)
 
 
-def check_parameters(values: dict[str, Any], spec: dict[str, Any]) -> None:
-    """Whether the values of a run are those that the pipeline takes, each of its type."""
-    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
-    for name, value in values.items():
-        demand(name in declared, f"parameter {name} is not an input of the pipeline")
-        demand(
-            FITS[declared[name]["parameterType"]](value), f"parameter {name} is no {declared[name]['parameterType']}"
-        )
-    for name, entry in declared.items():
-        demand(entry.get("isOptional") or name in values, f"parameter {name} is required")
-
-
-def step_names(spec: dict[str, Any]) -> list[str]:
-    """The tasks of a pipeline at any depth, but not those that only hold others."""
-    names = []
-    for part in (spec["root"], *spec["components"].values()):
-        for name, task in part.get("dag", {}).get("tasks", {}).items():
-            if "dag" not in spec["components"][task["componentRef"]["name"]]:
-                names.append(name)
-    return names
+def as_json(value: Any, status: int = 200) -> Answer:
+    return Answer(status, json.dumps(value).encode())
 
 
 class Service:
     """State that every emulator has; subclasses add theirs, and `route`."""
 
-    def __init__(self, token: str = ""):
+    def __init__(self, options: dict[str, Any]):
         self.lock = threading.RLock()
-        self.token = token
+        self.token = options.get("token", "")
         self.faults: list[dict[str, Any]] = []
         self.log: list[dict[str, Any]] = []
-        self.script: dict[str, Any] = {}
 
     def next_fault(self, method: str, path: str) -> str | None:
         with self.lock:
@@ -107,13 +62,19 @@ class Service:
         return None
 
     def route(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
-        raise NotImplementedError
-
-    def tick(self) -> Any:
+        """The answer to a request, as what JSON can hold."""
         raise NotImplementedError
 
     def error_body(self, status: int, message: str) -> Any:
-        raise NotImplementedError
+        return {"error": {"code": status, "message": message}}
+
+    def control(self, path: str, body: Any) -> Any:
+        """What tests ask for and tell."""
+        if path == "/_log":
+            return self.log
+        demand(path == "/_faults" and re.fullmatch(FAULTS, body["kind"]), f"{path}: no such control, or fault")
+        self.faults.append(body)
+        return {}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -128,73 +89,77 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle("POST")
 
+    def do_PUT(self) -> None:
+        self._handle("PUT")
+
     def do_DELETE(self) -> None:
         self._handle("DELETE")
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: the log is at /_log."""
 
+    def shown(self) -> str:
+        """The address as faults match it and the log has it: without its query."""
+        return urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+
+    def work(self, method: str, query: dict[str, str], body: bytes) -> Answer:
+        given = self.headers.get("Authorization")
+        demand(not self.service.token or given == f"Bearer {self.service.token}", f"bad identity {given}", 401)
+        return as_json(self.service.route(method, self.shown(), query, body))
+
     def _handle(self, method: str) -> None:
-        url = urllib.parse.urlsplit(self.path)
-        path, query = urllib.parse.unquote(url.path), dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query, keep_blank_values=True))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if path.startswith("/_"):
-            return self._reply(200, self._control(path, json.loads(body or b"{}")))
-        fault = self.service.next_fault(method, path)
+        if self.path.startswith("/_"):
+            return self._reply(as_json(self._control(json.loads(body or b"{}"))))
+        fault = self.service.next_fault(method, self.shown())
         if fault == "reset":
-            return self._reset(method, path)
+            return self._reset(method)
         try:
             if fault and fault.isdecimal():
                 raise HttpError(int(fault), "injected")
-            given = self.headers.get("Authorization")
-            demand(not self.service.token or given == f"Bearer {self.service.token}", f"bad identity {given}", 401)
-            status, answer = 200, self.service.route(method, path, query, body)
+            answer = self.work(method, query, body)
         except HttpError as error:
-            status, answer = error.status, self.service.error_body(error.status, str(error))
+            answer = as_json(self.service.error_body(error.status, str(error)), error.status)
         if fault == "lost":
-            return self._reset(method, path)
-        self._note(method, path, status)
-        return self._reply(status, answer)
+            return self._reset(method)
+        self._note(method, answer.status, len(answer.data))
+        return self._reply(answer, half=fault == "short")
 
-    def _control(self, path: str, body: Any) -> Any:
-        service = self.service
-        if path == "/_faults":
-            service.faults.append(body)
-        elif path == "/_reset":
-            Handler.service = self.kind(body.get("token", ""))
-        elif path == "/_token":
-            service.token = body["token"]
-        elif path == "/_script":
-            service.script = body
-        elif path == "/_tick":
-            return service.tick()
-        elif path == "/_log":
-            return service.log
-        return {}
+    def _control(self, body: Any) -> Any:
+        if self.path == "/_reset":
+            Handler.service = self.kind(body)
+            return {}
+        return self.service.control(self.path, body)
 
-    def _reset(self, method: str, path: str) -> None:
-        self._note(method, path, 0)
+    def _reset(self, method: str) -> None:
+        self._note(method, 0, 0)
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
-    def _reply(self, status: int, answer: Any) -> None:
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
+    def _reply(self, answer: Answer, half: bool = False) -> None:
+        self.send_response(answer.status)
+        for key, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(answer.data)))
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(answer.data[: len(answer.data) // 2] if half else answer.data)
+        self.wfile.flush()
+        if half:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _note(self, method: str, path: str, status: int) -> None:
-        self.service.log.append({"method": method, "path": path, "status": status})
+    def _note(self, method: str, status: int, size: int) -> None:
+        entry = {"method": method, "path": self.shown(), "status": status, "bytes": size}
+        self.service.log.append({**entry, "range": self.headers.get("Range")})
 
 
-def serve(kind: type[Service]) -> None:
+def serve(kind: type[Service], handler: type[Handler] = Handler) -> None:
     """Print the port on the first line, then serve until ended."""
-    Handler.kind, Handler.service = kind, kind()
+    Handler.kind, Handler.service = kind, kind({})
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     print(server.server_address[1], flush=True)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

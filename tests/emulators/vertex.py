@@ -2,52 +2,31 @@
 
 Each request is parsed as the service's own message (`aiplatform_v1`), unknown fields included among the errors, and
 held to what the service's documentation demands: resource names, required and output-only fields, aliases, labels, a
-SavedModel where the model's address says (asked of the storage emulator). It also misbehaves on request:
+SavedModel where the model's address says (asked of the storage emulator). `plumbing.py` says how it misbehaves; and
 
-    POST /_faults  {"method": "POST", "path": "regex", "kind": "503", "count": 2}    kinds: see FAULTS
-    GET  /_log     requests so far, as [{method, path, status}]
     GET  /_models  {resource: {version: {aliases, artifactUri, labels, description}}}
     POST /_reset   {"storage": "http://..."}    forget everything; SavedModels are looked for in that storage emulator
 
-Run it by `python vertex.py`; it prints its port on the first line, then serves until it is ended.
+Run it by `python vertex.py`; it prints its port on the first line.
 """
 
 import json
 import re
-import socket
-import struct
-import sys
-import threading
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from google.cloud import aiplatform_v1
 from google.longrunning import operations_pb2
 from google.protobuf import json_format
+from plumbing import HttpError, Service, demand, serve
+from vertex_messages import PARENT, error_body, parsed
 
-# answer with the status instead of working; reset before the work; reset after the work
-FAULTS = ("403", "429", "500", "503", "reset", "lost")
-PARENT = r"projects/[a-z][a-z0-9-]*/locations/[a-z]+-[a-z]+[0-9]"
 MODEL_ID = r"[a-z_][a-z0-9_-]{0,62}"
 ALIAS = r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]"
 OUTPUT_ONLY = ("name", "version_id", "create_time", "update_time", "version_create_time", "supported_export_formats")
-STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS",
-          429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}  # fmt: skip
 POLLS = 2  # an upload is done when it has been asked for so often
-
-
-class HttpError(Exception):
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
-        self.status = status
-
-
-def demand(holds: Any, message: str, status: int = 400) -> None:
-    if not holds:
-        raise HttpError(status, message)
 
 
 @dataclass
@@ -56,24 +35,32 @@ class Registered:
     aliases: dict[str, str] = field(default_factory=dict)  # alias -> version
 
 
-class Service:
+class ModelRegistry(Service):
     """The models and the rules about them; one lock makes every change atomic."""
 
-    def __init__(self, storage: str | None = None) -> None:
-        self.lock = threading.Lock()
-        self.storage = storage
+    def __init__(self, options: dict[str, Any]):
+        super().__init__(options)
+        self.storage = options.get("storage")
         self.models: dict[str, Registered] = {}
         self.operations: dict[str, tuple[Any, int]] = {}
-        self.faults: list[dict[str, Any]] = []
-        self.log: list[dict[str, Any]] = []
 
-    def next_fault(self, method: str, path: str) -> str | None:
-        with self.lock:
-            for fault in self.faults:
-                if fault["count"] > 0 and fault["method"] == method and re.search(fault["path"], path):
-                    fault["count"] -= 1
-                    return str(fault["kind"])
-        return None
+    def error_body(self, status: int, message: str) -> Any:
+        return error_body(status, message)
+
+    def control(self, path: str, body: Any) -> Any:
+        return self.described() if path == "/_models" else super().control(path, body)
+
+    def route(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
+        for verb, pattern, work in (
+            ("POST", r"/v1/(.+)/models:upload", lambda name: self.upload(name, body)),
+            ("POST", r"/v1/(.+/models/[^/]+):mergeVersionAliases", lambda name: self.merge_aliases(name, body)),
+            ("GET", r"/(?:v1|ui)/(.+/operations/[^/]+)", self.operation),
+            ("GET", r"/v1/(.+/models/[^/:]+)", self.get_model),
+        ):
+            found = re.fullmatch(pattern, path)
+            if found and verb == method:
+                return json_format.MessageToDict(work(found[1]))
+        raise HttpError(404, f"Not Found: {method} {path}")
 
     def get_model(self, name: str) -> Any:
         resource, _, which = name.partition("@")
@@ -174,94 +161,5 @@ class Service:
                 demand(json.load(answer)["items"], f"{address} does not contain saved_model.pb")
 
 
-def parsed(body: bytes, kind: Any) -> Any:
-    """The request as its message; what is not in the message is an error."""
-    try:
-        return kind(json_format.Parse(body, kind.pb(kind())))
-    except json_format.ParseError as error:
-        raise HttpError(400, f"Invalid JSON payload received. {error}") from error
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    service: Service
-
-    def do_GET(self) -> None:
-        self._handle("GET")
-
-    def do_POST(self) -> None:
-        self._handle("POST")
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing: the log is at /_log."""
-
-    def _handle(self, method: str) -> None:
-        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.service.next_fault(method, path)
-        if fault == "reset":
-            return self._reset(method, path)
-        try:
-            if fault and fault.isdecimal():
-                raise HttpError(int(fault), "injected")
-            status, answer = 200, self._route(method, path, body)
-        except HttpError as error:
-            status = error.status
-            answer = {"error": {"code": status, "message": str(error), "status": STATUS[status]}}
-        if fault == "lost":
-            return self._reset(method, path)
-        return self._reply(method, path, status, json.dumps(answer).encode())
-
-    def _route(self, method: str, path: str, body: bytes) -> Any:
-        if path == "/_faults":
-            fault = json.loads(body)
-            assert fault["kind"] in FAULTS
-            return self.service.faults.append(fault)
-        if path == "/_reset":
-            Handler.service = Service(json.loads(body)["storage"])
-            return {}
-        if path in {"/_log", "/_models"}:
-            return self.service.log if path == "/_log" else self.service.described()
-        for verb, pattern, work in (
-            ("POST", r"/v1/(.+)/models:upload", lambda name: self.service.upload(name, body)),
-            ("POST", r"/v1/(.+/models/[^/]+):mergeVersionAliases", lambda name: self.service.merge_aliases(name, body)),
-            ("GET", r"/(?:v1|ui)/(.+/operations/[^/]+)", self.service.operation),
-            ("GET", r"/v1/(.+/models/[^/:]+)", self.service.get_model),
-        ):
-            found = re.fullmatch(pattern, path)
-            if found and verb == method:
-                return json_format.MessageToDict(work(found[1]))
-        raise HttpError(404, f"Not Found: {method} {path}")
-
-    def _reset(self, method: str, path: str) -> None:
-        self._note(method, path, 0)
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
-
-    def _reply(self, method: str, path: str, status: int, answer: bytes) -> None:
-        self._note(method, path, status)
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def _note(self, method: str, path: str, status: int) -> None:
-        if not path.startswith("/_"):
-            self.service.log.append({"method": method, "path": path, "status": status})
-
-
-def main() -> None:
-    Handler.service = Service()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    print(server.server_address[1], flush=True)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        sys.exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    serve(ModelRegistry)

@@ -5,7 +5,7 @@ held to what the service's documentation demands: resource names, required and o
 expression with its zone, a pipeline specification that is one, and parameters that it declares.
 
 Run it by `python vertex_pipelines.py [PORT]`; it prints its port on the first line. `plumbing.py` says how it
-misbehaves.
+misbehaves, `pipeline_service.py` what it can be told.
 """
 
 import json
@@ -16,30 +16,15 @@ from zoneinfo import available_timezones
 from google.cloud import aiplatform_v1
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2, json_format
-from plumbing import CRON_FIELD, HttpError, Service, check_parameters, check_pipeline, demand, serve, step_names
+from pipeline_service import CRON_FIELD, PipelineService, check_parameters, check_pipeline, step_names
+from plumbing import HttpError, demand, serve
+from vertex_messages import PARENT, as_json, error_body, parsed
 
-PARENT = r"projects/[a-z][a-z0-9-]*/locations/[a-z]+-[a-z]+[0-9]"
 JOB_ID = r"[a-z][-a-z0-9]{0,127}"
-STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
-          409: "ALREADY_EXISTS", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}  # fmt: skip
 JOB_OUTPUT_ONLY = ("name", "state", "jobDetail", "error", "createTime", "startTime", "endTime", "updateTime")
 SCHEDULE_OUTPUT_ONLY = ("name", "state", "createTime", "updateTime", "nextRunTime", "lastPauseTime", "lastResumeTime",
                         "catchUp", "startedRunCount")  # fmt: skip
 ENDS = {"SUCCEEDED": 4, "FAILED": 5, "CANCELLED": 7}
-
-
-def parsed(body: bytes, kind: Any) -> Any:
-    """The request as its message; what is not in the message is an error."""
-    try:
-        return kind(json_format.Parse(body, kind.pb(kind())))
-    except json_format.ParseError as error:
-        raise HttpError(400, f"Invalid JSON payload received. {error}") from error
-
-
-def as_json(message: Any) -> dict[str, Any]:
-    """A message as the service sends it."""
-    content: dict[str, Any] = json_format.MessageToDict(type(message).pb(message))
-    return content
 
 
 def check_job(job: Any) -> None:
@@ -61,17 +46,15 @@ def check_job(job: Any) -> None:
                f"bad label {key}: {value}")  # fmt: skip
 
 
-class VertexPipelines(Service):
-    def __init__(self, token: str = ""):
-        super().__init__(token)
+class VertexPipelines(PipelineService):
+    def __init__(self, options: dict[str, Any]):
+        super().__init__(options)
         self.jobs: dict[str, Any] = {}
         self.schedules: dict[str, Any] = {}
-        self.looks: dict[str, int] = {}
-        self.ends: dict[str, dict[str, Any]] = {}
         self.number = 0
 
     def error_body(self, status: int, message: str) -> Any:
-        return {"error": {"code": status, "message": message, "status": STATUS[status]}}
+        return error_body(status, message)
 
     def route(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
         for verb, pattern, work in (

@@ -1,5 +1,6 @@
 """`schedule` by its command line: idempotent by name, never two at a time, on either target."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import pipeline
 from tests.targets.conftest import SOURCES, Cluster
 
+ATTEMPTS = 3  # of Google's client, which renews its token after a 401
 NIGHTLY = ["--name", "nightly", "--cron", "0 3 * * *"]
 
 
@@ -102,6 +104,22 @@ def test_faults_leave_one_schedule(cluster: Cluster, sources: list[str], kind: s
     assert schedule(cluster, "list") == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
     assert [parameters_of(run)["seed"] for run in cluster.tick()] == [4]
+
+
+@pytest.mark.parametrize(("status", "says"), [("401", r"\(401\)"), ("403", "access denied")])
+@pytest.mark.parametrize("action", ["create", "list", "pause", "resume", "delete"])
+def test_a_refusal_is_one_line_and_changes_nothing(
+    cluster: Cluster, sources: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    action: str, status: str, says: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("YT8M_TOKEN", "old")
+    assert schedule(cluster, "create", *sources, *NIGHTLY) == 0
+    cluster.fault(status, "GET", cluster.schedules, ATTEMPTS)
+    options = {"create": [*sources, *NIGHTLY, "--set-parameter", "seed=4"], "list": []}
+    assert schedule(cluster, action, *options.get(action, ["--name", "nightly"])) == 2
+    assert re.search(says, capsys.readouterr().err.splitlines()[-1])
+    (run,) = cluster.tick()
+    assert "seed" not in parameters_of(run)
 
 
 @pytest.mark.parametrize(("options", "says"), [

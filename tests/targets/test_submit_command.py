@@ -1,6 +1,7 @@
 """`submit` by its command line: the real clients against the emulated clusters."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from targets.submit_command import run_name
 from tests.targets.conftest import Cluster
 from yt8m.runs.records import run_of
 
+ATTEMPTS = 3  # of Google's client, which renews its token after a 401
 DIGEST = "@sha256:" + 32 * "ab"
 LABELS = "VideoId,Labels\n" + "".join(f"v{i},{i % 9}\n" for i in range(900))
 
@@ -74,6 +76,19 @@ def test_faults_while_waiting_are_waited_out(cluster: Cluster, sources: list[str
     assert submit(cluster, *sources, "--wait", "--poll-seconds", "0.01") == 0
     assert capsys.readouterr().err.rstrip().endswith("run succeeded")
     assert [status for _, where, status in cluster.log() if where.startswith(path)][:3] == [503, 429, 0]
+
+
+@pytest.mark.parametrize(("status", "says"), [("401", r"\(401\)"), ("403", "access denied")])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_refusal_is_one_line_at_the_start_and_while_waiting(
+    cluster: Cluster, sources: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    method: str, status: str, says: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("YT8M_TOKEN", "old")
+    cluster.fault(status, method, cluster.runs + ("/" if method == "GET" else ""), ATTEMPTS)
+    assert submit(cluster, *sources, "--wait", "--poll-seconds", "0.01") == 2
+    assert re.search(says, error_of(capsys))
+    assert cluster.done("POST", cluster.runs) == (1 if method == "GET" else 0)
 
 
 @pytest.mark.parametrize(("options", "says"), [

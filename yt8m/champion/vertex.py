@@ -191,7 +191,7 @@ class _Models:
         from requests.exceptions import Timeout
 
         known = self._exceptions
-        return isinstance(error, (known.TooManyRequests, known.ServerError, known.AlreadyExists, Broken, Timeout))
+        return isinstance(error, (known.TooManyRequests, known.ServerError, known.Conflict, Broken, Timeout))
 
     def _call(self, function: Callable[[], Value]) -> Value:
         """Call with retries; what remains becomes one line that names the model."""
