@@ -1,10 +1,11 @@
-"""What the tests of staging share: frame-level shards in a folder, and the same in a bucket."""
+"""What the tests of staging share: frame-level shards in a folder, the same in a bucket, and what is trained on."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from yt8m.rebalance.training_set import Phase, TrainingSet
 from yt8m.records.build import build_index
 from yt8m.records.encode import encode_record
 from yt8m.records.features import Frames
@@ -41,3 +42,17 @@ def bucket(gcs, folder: Path) -> str:
     for path in sorted(folder.glob("*.tfrecord")):
         cloud.upload(path, f"gs://bucket/frame/{path.name}")
     return "gs://bucket/frame"
+
+
+@pytest.fixture
+def training_set(index: VideoIndex) -> TrainingSet:
+    """Phase 0: every video once to three times. Phase 1: two of eight, twice. Phase 2: all once."""
+    videos = np.arange(len(index))
+    return TrainingSet(index, np.array([videos % 3 + 1, (videos % 4 == 1) * 2, videos >= 0], np.int32), (Phase(),) * 3)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    return tmp_path / "temporary"
