@@ -18,7 +18,7 @@ export TAG ?= dev
 export BASE_IMAGE ?= python:3.11-slim-bookworm
 export TRAINER ?= gpu
 
-.PHONY: help setup run test test-jax test-containers in-docker lint compile images push base-image bench lock clean
+.PHONY: help setup run reproduce test test-jax test-containers in-docker lint compile images push base-image bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 
 run: setup ## train, explain and submit on the sample, or on SOURCE=/my/yt8m/frame
 	@$(BIN)/python pipeline.py run --output $(OUT) $(if $(SOURCE),--source $(SOURCE))
+
+reproduce: setup ## run the paper's experiments on the sample, into build/paper
+	@$(BIN)/yt8m reproduce --scale sample -o build/paper
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

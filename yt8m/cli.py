@@ -32,6 +32,7 @@ COMMANDS = {
     "submission": "write predictions in the challenge's format",
     "promote": "make a model the champion, or say why not",
     "models": "the architectures, their sizes and costs",
+    "reproduce": "the paper's tables and figures beside ours",
     "simulate": "frame-level records of real video-level records",
 }
 

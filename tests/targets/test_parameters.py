@@ -73,7 +73,7 @@ def test_a_file_of_parameters_is_checked_as_well(known: dict[str, Any], tmp_path
 @pytest.mark.parametrize(("values", "says"), [
     ({"candidates": [{"name": "a", "preset": "logistic"}]}, "'overrides' is missing"),
     ({"candidates": []}, "at least one candidate"), ({"start_from": "zero"}, "one of nothing, champion"),
-    ({"recipe": "al"}, "no recipe 'al' in the library; there are all-then-rare, "),
+    ({"recipe": "al"}, "no recipe 'al' in the library; there are all-then-rare"),
     ({"thresholds": {"leak": 1}}, "leak"),
 ])  # fmt: skip
 def test_what_a_step_would_refuse_is_refused_before(values: dict[str, Any], says: str) -> None:

@@ -1,0 +1,110 @@
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reproduction.conftest import VOCABULARY
+from yt8m.errors import InputError
+from yt8m.reproduction.reproduce import reproduce
+from yt8m.reproduction.work import Work, open_work
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in sorted(folder.glob("trainings/*/*.parquet"))}
+
+
+def test_a_failing_experiment_stands_in_its_place_and_the_others_go_on(finished: tuple[Path, Any]) -> None:
+    folder, result = finished
+    assert result["failing"]["verdict"] == "not run"
+    assert "no-such-preset" in result["failing"]["cause"]
+    assert result["imbalance"]["ours"]["below_900"] == pytest.approx(0.8919, abs=1e-4)
+    row = result["tripling"]
+    assert row["ours"]["difference"] == pytest.approx(row["ours"]["tripled"] - row["ours"]["plain"])
+    assert row["interval"][0] <= row["ours"]["difference"] <= row["interval"][1]
+    assert row["verdict"] in ("better", "worse", "cannot tell")
+    assert json.loads((folder / "paper.json").read_text()) == result
+    page = (folder / "paper.html").read_text()
+    assert "no-such-preset" in page
+    assert page.index("How it was run") < page.rindex("Answers")
+
+
+def test_nothing_that_is_finished_is_repeated(finished: tuple[Path, Any], arguments: dict[str, Any]) -> None:
+    folder, result = finished
+    before = times(folder)
+    assert len(before) == 4
+    assert reproduce("tiny", folder, **arguments) == result
+    assert times(folder) == before
+
+
+def test_results_of_other_shards_under_the_same_names_are_not_taken(
+    finished: tuple[Path, Any], arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    moved = tmp_path / Path(arguments["train"][0]).name
+    shutil.copyfile(arguments["train"][0], moved)
+
+    def opened() -> Work:
+        return open_work("tiny", finished[0], **{**arguments, "train": [str(moved)]})
+
+    tripling = opened().paper.experiments["tripling"]
+    assert opened().kept(tripling), "the same content elsewhere is the same data"
+    moved.write_bytes(moved.read_bytes()[:-1] + b"\0")
+    assert opened().kept(tripling) is None
+    moved.unlink()
+    assert opened().kept(tripling) is None
+    assert opened().kept(opened().paper.experiments["imbalance"]), "it reads no shard"
+
+
+def test_a_missing_partition_is_reported_and_what_needs_none_goes_on(arguments: dict[str, Any], tmp_path: Path) -> None:
+    result = reproduce("tiny", tmp_path, **{**arguments, "validation": [str(tmp_path / "nowhere")]})
+    assert "nowhere" in result["tripling"]["cause"]
+    assert result["imbalance"]["verdict"] == "exact"
+
+
+def test_a_training_without_memory_is_reported(
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starve(*_: object, **__: object) -> None:
+        raise MemoryError("12 GB are asked for")
+
+    monkeypatch.setattr("yt8m.reproduction.trainings.carry_out_here", starve)
+    result = reproduce("tiny", tmp_path, **arguments, only=["tripling", "imbalance"])
+    assert result["tripling"]["cause"] == "plain, seed 0: the memory does not suffice (12 GB are asked for)"
+    assert result["imbalance"]["verdict"] == "exact"
+
+
+def test_a_killed_run_keeps_what_is_finished_and_ends_as_the_others_do(
+    finished: tuple[Path, Any], arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "yt8m", "reproduce", "--scale", "tiny", "--plan", arguments["plan"], "--train",
+               *arguments["train"], "--validation", *arguments["validation"], "--vocabulary", VOCABULARY,
+               "--json", "-o", tmp_path]  # fmt: skip
+    words = [str(word) for word in command]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not list(tmp_path.glob("trainings/*/done.json")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    kept = {str(path): path.stat().st_mtime_ns for path in tmp_path.glob("trainings/*/done.json")}
+    assert kept
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    result.pop("output")
+    assert result == finished[1]
+    after = {str(path): path.stat().st_mtime_ns for path in tmp_path.glob("trainings/*/done.json")}
+    assert kept.items() <= after.items()
+
+
+def test_missing_shards_and_unknown_experiments_are_refused_in_one_line(
+    shards: dict[str, str], plan: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="--train is missing"):
+        reproduce("tiny", tmp_path, plan=plan)
+    with pytest.raises(InputError, match="there are imbalance, failing, tripling"):
+        reproduce("tiny", tmp_path, plan=plan, train=["x"], validation=["y"], only=["figure-9"])

@@ -1,0 +1,71 @@
+"""A training and its prediction as two commands: each has its memory to itself, and ends alone when it dies."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from yt8m.errors import InputError, Interrupted
+from yt8m.storage import read_json
+
+LINES = 3
+KILLED, STOPPED = -9, 75
+
+
+class CommandFailed(InputError):
+    """A command that ended badly; the message has the end of what it said."""
+
+
+def carry_out_apart(
+    inputs: tuple[str, str], preset: str, settings: dict[str, Any], seed: int, folder: Path, work_root: str | None
+) -> dict[str, Any]:
+    """Train and predict in processes of their own; see `trainings.carry_out_here`.
+
+    Raises:
+        InputError: one of them ended badly.
+    """
+    training_set, validation = inputs
+    options = [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    options += ["--work-root", work_root] if work_root else []
+    command("train", training_set, "--validation", validation, "--preset", preset, *options, "--seed", seed,
+            "--export", "last", "-o", folder)  # fmt: skip
+    command("predict", folder, validation, "-o", folder / "predictions.parquet")
+    manifest: dict[str, Any] = read_json(folder / "model" / "model.json")
+    return manifest
+
+
+def command(*words: Any) -> None:
+    """Run a command of yt8m to its end; a SIGTERM that comes meanwhile is handed on to it.
+
+    Raises:
+        CommandFailed: it ended badly.
+        Interrupted: it was stopped by SIGTERM, and goes on where it was when it is run again.
+    """
+    process = subprocess.Popen([sys.executable, "-m", "yt8m", *map(str, words)], stderr=subprocess.PIPE, text=True,
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+    with process, _handing_on(process):
+        said = deque(process.stderr or (), maxlen=LINES)
+    if process.returncode == STOPPED:
+        raise Interrupted(f"yt8m {words[0]} was stopped by SIGTERM")
+    if process.returncode:
+        how = f"signal {-process.returncode}" if process.returncode < 0 else f"exit code {process.returncode}"
+        memory = " (killed, as when memory does not suffice)" if process.returncode == KILLED else ""
+        raise CommandFailed(f"yt8m {words[0]} ended with {how}{memory}: {' '.join(line.strip() for line in said)}")
+
+
+@contextmanager
+def _handing_on(process: subprocess.Popen[str]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
