@@ -1,7 +1,8 @@
 """The pipeline: index, rebalance, train the candidates, choose the best, explain its errors, write the submission.
 
 `python pipeline.py compile` writes it for Kubeflow Pipelines and for Vertex AI; `run` runs it on this machine, `submit`
-on a cluster, `schedule` there by a timetable; `estimate` says what that costs. Each command has `--help`.
+on a cluster, `schedule` there by a timetable; `estimate` says what that costs. `reproduce` is a second pipeline, of the
+paper's experiments. Each command has `--help`.
 """
 
 import argparse
@@ -19,20 +20,26 @@ from components.evaluate import evaluate
 from components.find_champion import find_champion
 from components.fingerprint_source import fingerprint_source
 from components.index_videos import index_videos
+from components.judge_experiment import judge_experiment
+from components.list_experiments import list_experiments
 from components.predict import predict
+from components.prepare_reproduction import prepare_reproduction
 from components.promote_model import promote_model
+from components.publish_reproduction import publish_reproduction
 from components.publish_results import publish_results
 from components.rebalance import rebalance
 from components.select_model import select_model
 from components.statistics import statistics
 from components.summarize_run import summarize_run
 from components.train import train
+from components.train_run import train_run
 from components.validate_data import validate_data
 from components.write_submission import write_submission
 from targets.compilation import add_compile_options
 from targets.estimate_command import add_estimate_options
 from targets.journal import StepFailed
 from targets.remote import RunFailed
+from targets.reproduction import add_reproduce_options, with_verb
 from targets.run_command import add_run_options
 from targets.schedule_command import add_schedule_options
 from targets.submit_command import add_submit_options
@@ -40,7 +47,7 @@ from yt8m.cli import Parser
 from yt8m.data_checks.thresholds import read_thresholds
 from yt8m.errors import InputError
 
-COMMANDS = "compile|run|submit|schedule|estimate"
+COMMANDS = "compile|run|submit|schedule|estimate|reproduce"
 Configure = Callable[[dsl.PipelineTask, str], None]
 
 
@@ -234,6 +241,63 @@ def make_pipeline(
     return yt8m
 
 
+def make_reproduction(configure: Configure, *, parallelism: int | None = None) -> BaseComponent:
+    """The pipeline of the paper's experiments: their trainings, then a result of each experiment, then the page.
+
+    Nothing of it is cached: trainings and results are kept at the work root, by all that decides them.
+
+    Args:
+        configure: gives a task its image and resources; it gets the task and its kind (data, train).
+        parallelism: how many trainings are made at a time; None for all.
+    """
+    job = {"job_name": dsl.PIPELINE_JOB_NAME_PLACEHOLDER, "job_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER}
+
+    def set_up(task: dsl.PipelineTask, kind: str = "data") -> dsl.PipelineTask:
+        configure(task, kind)
+        return task.set_caching_options(False)
+
+    @dsl.pipeline(name="yt8m-reproduce")
+    def yt8m_reproduce(
+        scale: str = "full",
+        train_source: str = "/data/yt8m/train",
+        validation_source: str = "/data/yt8m/validate",
+        vocabulary: str = "",
+        experiments: List[str] = [],  # noqa: UP006, B006  (a default that KFP writes down)
+        seeds: int = 0,
+        plan: str = "",
+        work_root: str = "/data/yt8m/work",
+    ) -> None:
+        """Run the paper's experiments and write one page, paper.html, with ours beside the paper's.
+
+        It lies with paper.json at reproduction/SCALE below the work root; a run that is started again goes on there.
+
+        Args:
+            scale: How large the experiments are; sample, simulated or full, or a scale of the plan.
+            train_source: Shards of the train partition; a folder, a glob or a gs:// address. Frame-level ones at
+                scale full, else video-level ones, of which frames are simulated.
+            validation_source: Shards of the validation partition.
+            vocabulary: The dataset's vocabulary.csv, for the label imbalance and the names of labels; empty for none.
+            experiments: Names of the experiments; none for all.
+            seeds: Trainings a run; 0 for as many as the scale has.
+            plan: File or gs:// address of experiments of your own; empty for the library's.
+            work_root: Folder (on a shared volume) or gs:// address that outlives the run.
+        """
+        asked = {
+            "scale": scale, "train_source": train_source, "validation_source": validation_source,
+            "vocabulary": vocabulary, "experiments": experiments, "seeds": seeds, "plan": plan, "work_root": work_root,
+            **job,
+        }  # fmt: skip
+        with dsl.ExitHandler(set_up(publish_reproduction(**asked)), name="run"):
+            prepared = set_up(prepare_reproduction(**asked))
+            with dsl.ParallelFor(prepared.output, name="trainings", parallelism=parallelism) as training:
+                trained = set_up(train_run(training=training, work_root=work_root, **job), "train")
+            listed = set_up(list_experiments(trained=dsl.Collected(trained.output), **asked))
+            with dsl.ParallelFor(listed.output, name="experiments") as experiment:
+                set_up(judge_experiment(experiment=experiment, work_root=work_root, **job))
+
+    return yt8m_reproduce
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line; raises InputError."""
     parser = Parser(prog="pipeline.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -244,7 +308,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_submit_options(commands.add_parser("submit", help="run it on a cluster"), make_pipeline)
     add_schedule_options(commands.add_parser("schedule", help="run it on a cluster by a timetable"), make_pipeline)
     add_estimate_options(commands.add_parser("estimate", help="what a run reads, takes and costs"))
-    return parser.parse_args(argv)
+    add_reproduce_options(commands.add_parser("reproduce", help="the paper's experiments"), make_reproduction, Parser)
+    return parser.parse_args(with_verb(sys.argv[1:] if argv is None else argv))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -256,9 +321,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pipeline.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except StepFailed as error:
-        folder = Path(error.log).parent
+        again = f"run --resume --output {Path(error.log).parent}" if args.command == "run" else "the same command"
         print(f"pipeline.py: error: {error}\n  full log: {error.log}\n"
-              f"  to continue: python pipeline.py run --resume --output {folder}", file=sys.stderr)  # fmt: skip
+              f"  to continue: python pipeline.py {again}", file=sys.stderr)  # fmt: skip
         return 2 if error.wrong_input else 1
     except RunFailed as error:
         print(f"pipeline.py: error: {error}", file=sys.stderr)

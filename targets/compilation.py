@@ -38,9 +38,7 @@ def compile_for(
         InputError: wrong candidates.
     """
     candidates = check_candidates(candidates)
-    if target == "vertex" and (spot := [kind for kind, step in profile.steps.items() if step.spot]):
-        log(f"profile {profile.name}: Vertex AI Pipelines has no spot machines for steps; there {', '.join(spot)} run "
-            "on regular ones, at the regular price")  # fmt: skip
+    tell_of_spot(target, profile)
     pipeline = make_pipeline(
         lambda task, kind: configure(task, kind, profile, target),
         candidates,
@@ -48,16 +46,28 @@ def compile_for(
         thresholds=profile.thresholds,
         rates=profile.rates,
     )
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        package = Path(scratch) / path.name
-        compiler.Compiler().compile(pipeline, str(package))
-        text = package.read_text(encoding="utf-8")
+    text = compiled(pipeline, path.name)
     thresholds = read_thresholds(profile.thresholds)
     for name, kind, value in (("candidates", "list", candidates), ("thresholds", "dict", thresholds)):
         line = DEFAULT.format(name=name, kind=kind, value=json.dumps(value, sort_keys=True))
         found = re.search(rf"#\s+{name}: {kind} \[Default: .*\]", text)
         text = text.replace(found[0], line, 1) if found else text
     write_text(path, text)
+
+
+def tell_of_spot(target: Target, profile: Profile) -> None:
+    """Say which steps that ask for spot machines get regular ones on a target."""
+    if target == "vertex" and (spot := [kind for kind, step in profile.steps.items() if step.spot]):
+        log(f"profile {profile.name}: Vertex AI Pipelines has no spot machines for steps; there {', '.join(spot)} run "
+            "on regular ones, at the regular price")  # fmt: skip
+
+
+def compiled(pipeline: BaseComponent, name: str) -> str:
+    """A pipeline as YAML, compiled into a file of this name."""
+    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
+        package = Path(scratch) / name
+        compiler.Compiler().compile(pipeline, str(package))
+        return package.read_text(encoding="utf-8")
 
 
 def version_of(profile: Profile) -> str:

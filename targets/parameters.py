@@ -21,7 +21,7 @@ from yt8m.storage import require_file
 
 STARTS = ("nothing", "champion")
 MADE_BY_COMPILING = ("code_version",)
-LOCATIONS = ("train_source", "validation_source", "test_source", "work_root", "registry", "vocabulary")
+LOCATIONS = ("train_source", "validation_source", "test_source", "work_root", "registry", "vocabulary", "plan")
 NEEDED = {
     "STRING": "a text",
     "NUMBER_INTEGER": "a whole number",

@@ -98,7 +98,7 @@ def run_command(given: argparse.Namespace, make_pipeline: MakePipeline) -> str:
     found = find_images(request.images) if request.images is not None else {}
     request.arguments["code_version"] = _version(request.arguments, found)
     images = {kind: image.id for kind, image in found.items()}
-    pipeline = make_pipeline(_in_images(images), request.arguments["candidates"], "", parallelism=request.jobs)
+    pipeline = make_pipeline(in_images(images), request.arguments["candidates"], "", parallelism=request.jobs)
     run = run_locally(pipeline, request, folder)
     return report_run(run, latest_run(Path(request.arguments["work_root"])), options.output)
 
@@ -145,7 +145,7 @@ def _version(arguments: dict[str, Any], images: Mapping[str, LocalImage]) -> str
     return fingerprint([[image.id for image in images.values()] or here, *files])
 
 
-def _in_images(images: Mapping[str, str]) -> Callable[[dsl.PipelineTask, str], None]:
+def in_images(images: Mapping[str, str]) -> Callable[[dsl.PipelineTask, str], None]:
     """Gives a task of a kind (data, train, predict) its image; without images, nothing."""
 
     def configure(task: dsl.PipelineTask, kind: str) -> None:

@@ -121,14 +121,15 @@ def cause_of(lines: Iterable[str], ended: Ended) -> tuple[str, bool]:
 
 
 def step_title(command: list[str], titles: dict[str, str]) -> str:
-    """What a step is called: its display name, and in the loop the candidate that it works on."""
+    """What a step is called: its display name, and in a loop the candidate, training or experiment it works on."""
     step = json.loads(command[command.index("--executor_input") + 1])
     folder = Path(step["outputs"]["outputFile"]).parent
     title = titles.get(folder.name, folder.name)
     if not folder.parent.name.startswith("for-loop"):
         return title
     inputs = step.get("inputs", {})
-    names = [inputs.get("parameterValues", {}).get("candidate", {}).get("name")]
+    items = inputs.get("parameterValues", {}).values()
+    names = [item["name"] for item in items if isinstance(item, dict) and "name" in item]
     for artifacts in inputs.get("artifacts", {}).values():
         names += [artifact.get("metadata", {}).get("candidate") for artifact in artifacts["artifacts"]]
     return " ".join([title, *filter(None, names)])

@@ -71,11 +71,7 @@ def prepared(
     Raises:
         InputError: wrong settings, parameters or candidates, or images that are still to be filled in.
     """
-    profile = load_profile(args.settings, args.profile)
-    for kind, image in profile.images.items():
-        if image.endswith(PLACEHOLDER):
-            raise InputError(f"{args.settings}: profiles > {profile.name} > images > {kind}: {image} is a placeholder; "
-                             "put the digest there that `make push` prints")  # fmt: skip
+    profile = usable_profile(args)
     with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
         package = Path(scratch) / f"yt8m-{args.target}.yaml"
         compile_for(args.target, profile, CANDIDATES, package, make_pipeline)
@@ -87,6 +83,20 @@ def prepared(
         job = Job(name, package, given, settings, args.service_account)
         candidates = check_meaning({"candidates": values["candidates"]})["candidates"]
         yield Submission(profile, args.target, candidates, values, job)
+
+
+def usable_profile(args: argparse.Namespace) -> Profile:
+    """The profile that the options name.
+
+    Raises:
+        InputError: wrong settings, or images that are still to be filled in.
+    """
+    profile = load_profile(args.settings, args.profile)
+    for kind, image in profile.images.items():
+        if image.endswith(PLACEHOLDER):
+            raise InputError(f"{args.settings}: profiles > {profile.name} > images > {kind}: {image} is a placeholder; "
+                             "put the digest there that `make push` prints")  # fmt: skip
+    return profile
 
 
 def _given(args: argparse.Namespace, known: dict[str, dict[str, Any]]) -> dict[str, Any]:

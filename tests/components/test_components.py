@@ -30,8 +30,9 @@ def specification(name: str) -> Any:
 def test_there_is_a_component_for_each_step_of_this_stage() -> None:
     assert NAMES == [
         "analyze_errors", "check_changes", "evaluate", "find_champion", "fingerprint_source", "index_videos",
-        "predict", "promote_model", "publish_results", "rebalance", "select_model", "statistics", "summarize_run",
-        "train", "validate_data", "write_submission",
+        "judge_experiment", "list_experiments", "predict", "prepare_reproduction", "promote_model",
+        "publish_reproduction", "publish_results", "rebalance", "select_model", "statistics", "summarize_run",
+        "train", "train_run", "validate_data", "write_submission",
     ]  # fmt: skip
 
 
@@ -64,6 +65,7 @@ def test_every_input_and_output_is_typed_and_described(name: str) -> None:
         ("validate_data", "page", "system.HTML"),
         ("summarize_run", "page", "system.HTML"),
         ("promote_model", "card", "system.HTML"),
+        ("publish_reproduction", "page", "system.HTML"),
     ],
 )
 def test_a_user_interface_can_tell_what_an_artifact_is(name: str, artifact: str, title: str) -> None:
