@@ -26,6 +26,8 @@ def difference(verdict: str = "cannot tell", agrees: str = OPEN, **others: Any) 
     return {
         "ours": {"difference": 0.001}, "interval": [-0.004, 0.006], "verdict": verdict, "agrees": agrees,
         "examples": {"paper": 1000.0, "tripled": 2000.0, "rare-first": 1000.0},
+        "curves": {name: [{"epoch": [2.0, 2.5], "validation_gap": [0.5, 0.5 + rise]}]
+                   for name, rise in (("paper", 0.001), ("tripled", 0.03), ("rare-first", -0.1))},
         "buckets": [row(0, 299, 0.0, "cannot tell")], "causes": [cause("Confused", 10, 10, "cannot tell")], **others,
     }  # fmt: skip
 
@@ -59,15 +61,22 @@ def test_a_run_that_read_more_examples_is_said_to_have() -> None:
     assert "times as many examples" not in answer(EXPERIMENTS["figure-4"], difference())
 
 
+def test_a_training_that_was_not_at_its_end_is_said_to_be_so() -> None:
+    said = answer(EXPERIMENTS["section-3.3-tripled"], difference())
+    assert "still rising when training ended: by 0.0300 in the last 0.5 epochs of tripled." in said
+    assert "rising" not in answer(EXPERIMENTS["figure-4"], difference())
+
+
 def test_a_peak_is_given_with_the_grid_it_was_looked_for_on() -> None:
     result = {
         "ours": {"peak_epoch": 2.5, "difference": -0.01},
         "interval": {"peak_epoch": [2.5, 3.0], "difference": [-0.02, -0.005]}, "verdict": "worse", "agrees": HOLDS,
-        "step": 0.5,
+        "step": 0.5, "training_gap": [0.7, 0.75],
     }  # fmt: skip
     said = answer(EXPERIMENTS["figure-1"], result)
     assert "highest at 2.5 epochs, looked at every 0.5 (by seed: between 2.5 and 3)" in said
     assert "worse" in said
+    assert "Training GAP goes from 0.7000 to 0.7500 in that time." in said
 
 
 def test_every_experiment_has_its_place_and_only_one() -> None:

@@ -1,6 +1,7 @@
 """What the figures answer, in sentences written by rule; there is none that the figures do not carry."""
 
 from collections.abc import Mapping
+from statistics import mean
 from typing import Any
 
 from yt8m.comparison.page import signed
@@ -15,7 +16,7 @@ HEADS = {
     NOT_RUN: "Not run",
 }
 VERDICT_WORDS = {"better": "better", "worse": "worse", "cannot tell": "cannot be told"}
-SAME_READING = 0.02
+SAME_READING, RISING = 0.02, 0.005
 Result = Mapping[str, Any]
 
 
@@ -48,7 +49,9 @@ def _imbalance(_: Experiment, result: Result) -> list[str]:
 
 def _difference(experiment: Experiment, result: Result) -> list[str]:
     ours = f"Ours: {signed(result['ours']['difference'])} ({ends(result['interval'])})."
-    return [ours, _power(experiment, result), _reading(experiment, result), *why(result)]
+    return [
+        ours, _power(experiment, result), _reading(experiment, result), _rising(experiment, result), *why(result)
+    ]  # fmt: skip
 
 
 def _power(experiment: Experiment, result: Result) -> str:
@@ -70,6 +73,20 @@ def _reading(experiment: Experiment, result: Result) -> str:
     if abs(ratio - 1) < SAME_READING:
         return ""
     return f"It read {ratio:.1f} times as many examples, so the difference is that of the recipe and of the reading."
+
+
+def _rising(experiment: Experiment, result: Result) -> str:
+    """That a training was far from its end, so that a longer one can turn out otherwise."""
+    parts = []
+    for run in (experiment.against, experiment.run):
+        curves = [curve for curve in result["curves"][run] if len(curve["epoch"]) > 1]
+        if not curves:
+            continue
+        rise = mean(curve["validation_gap"][-1] - curve["validation_gap"][-2] for curve in curves)
+        span = curves[0]["epoch"][-1] - curves[0]["epoch"][-2]
+        if rise >= RISING:
+            parts.append(f"by {rise:.4f} in the last {span:.1f} epochs of {run}")
+    return f"Validation GAP was still rising when training ended: {' and '.join(parts)}." if parts else ""
 
 
 def why(result: Result) -> list[str]:
@@ -112,12 +129,14 @@ def _scores(_: Experiment, result: Result) -> list[str]:
 
 def _curve(_: Experiment, result: Result) -> list[str]:
     low, high = result["interval"]["peak_epoch"]
+    before, after = result["training_gap"]
     where = f"at {low:g}" if low == high else f"between {low:g} and {high:g}"
     change = f"{signed(result['ours']['difference'])} ({ends(result['interval']['difference'])})"
     return [
         f"Ours is highest at {result['ours']['peak_epoch']:g} epochs, looked at every {result['step']:g} (by seed: "
         f"{where}). From 2.5 epochs to the end GAP on all validation videos changes by {change}: "
-        f"{VERDICT_WORDS[result['verdict']]}."
+        f"{VERDICT_WORDS[result['verdict']]}.",
+        f"Training GAP goes from {decimal(before, 4)} to {decimal(after, 4)} in that time.",
     ]
 
 

@@ -31,3 +31,10 @@ def mean_peak(curves: Sequence[Curve]) -> float:
     """Where the mean of the seeds' validation GAP peaks; they are validated at the same steps."""
     mean = np.mean([curve["validation_gap"] for curve in curves], axis=0)
     return round(curves[0]["epoch"][int(np.argmax(mean))], 2)
+
+
+def training_gap_from(curves: Sequence[Curve], epoch: float) -> tuple[float, float]:
+    """The training GAP, a mean over the seeds, at the first validation from an epoch on, and at the end."""
+    first = next((place for place, at in enumerate(curves[0]["epoch"]) if at >= epoch), -1)
+    values = np.mean([curve["training_gap"] for curve in curves], axis=0)
+    return float(values[first]), float(values[-1])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yt8m.presets import load_preset
+from yt8m.quiet import quiet_start
 from yt8m.records.build import build_index
 from yt8m.reproduction.paper import Paper, Run, StrPath, load_paper
 from yt8m.reproduction.work import wanted
@@ -13,7 +14,7 @@ from yt8m.reproduction.work import wanted
 FULL = {"train": 3_900_000, "validation": 1_112_357}
 BYTES_A_VIDEO, BYTES_A_FRAME = 251_000, 1_170
 SHARES = {
-    "all": (2.5,), "hard-x3": (2.173 * 2.5,), "rare-then-all": (0.301, 2.5), "all-then-rare": (2.5, 0.301),
+    "hard-x3": (2.173 * 2.5,), "rare-then-all": (0.301, 2.5), "all-then-rare": (2.5, 0.301),
     "rare-video-then-all": (0.2424, 2.5), "all-then-rare-video": (2.5, 0.2424),
 }  # fmt: skip
 """Epochs of all videos that a recipe takes; in a rare phase one of its epochs, of which there are 2 to 10."""
@@ -73,14 +74,15 @@ def count_videos(
 
 
 def _row(paper: Paper, run: Run, videos: Mapping[str, int]) -> dict[str, Any]:
-    from yt8m.models.size import measure  # brings keras in
+    with quiet_start():
+        from yt8m.models.size import measure  # brings keras in
 
     name, settings = paper.preset_of(run)
     preset, seeds = load_preset(name, settings), len(paper.scale.seeds)
     model = dict(preset["model"])
     frames = 1 if preset["level"] == "video" else preset["frames"]["train"]["count"]
     cost = measure(model.pop("name"), NUM_CLASSES, frames, level=preset["level"], **model).flops
-    examples = round(seeds * _epochs(run, paper.scale.epochs) * videos["train"])
+    examples = round(seeds * _epochs(run, settings["epochs"]) * videos["train"])
     predicted = seeds * videos["validation"]
     simulated = paper.scale.simulate
     size = BYTES_A_VIDEO if simulated is None else BYTES_A_FRAME * simulated["max_frames"]
@@ -93,8 +95,7 @@ def _row(paper: Paper, run: Run, videos: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _epochs(run: Run, epochs: float) -> float:
-    if run.epochs:
-        return run.epochs
+    """Epochs of all videos that a run reads, its own being given."""
     shares = SHARES.get(run.recipe, (epochs,))
     return sum(2 * share if share < 1 else share for share in shares)
 
@@ -106,5 +107,5 @@ def render_estimate(result: dict[str, Any]) -> str:
         lines.append(f"{name:<22}{row['examples']:>16,}{row['bytes'] / 1e9:>12,.0f}{row['flops'] / 1e12:>14,.0f}")
     videos, hours = result["videos"], result["total"]["flops"] / SUSTAINED / 3600
     lines.append(f"on {videos['train']:,} videos to train and {videos['validation']:,} to validate, all seeds; at "
-                 f"{SUSTAINED / 1e12:g} TFLOP/s sustained the total is {hours:,.1f} hours of one device")  # fmt: skip
+                 f"{SUSTAINED / 1e12:g} TFLOP/s sustained the total is {hours:,.3g} hours of one device")  # fmt: skip
     return "\n".join(lines)

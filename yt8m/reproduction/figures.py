@@ -12,7 +12,11 @@ from yt8m.reproduction.paper import Experiment, Paper
 COLOURS = ("c1", "c2", "c3", "c4", "c5")
 VERDICT_COLOURS = {"better": "c3", "worse": "c2", "cannot tell": "c6"}
 EPOCHS = Axis("examples read, in epochs of all training videos")
-GAP = Axis("GAP@20")
+GAP, VALIDATION_GAP = Axis("GAP@20"), Axis("GAP@20 of the validation videos")
+TRAINING_GAP = (
+    " Training GAP is that of an epoch's examples as they were learned from, with dropout and by weights that were "
+    "still changing: it lies lower than a GAP of the same videos by the finished weights."
+)
 Result = Mapping[str, Any]
 
 
@@ -49,14 +53,17 @@ def _curves(paper: Paper, experiment: Experiment, curves: Mapping[str, Any]) -> 
     """Validation GAP of each run, a line a seed; the training GAP dashed where the paper shows it."""
     lines = []
     with_training = experiment.kind in ("curve", "difference")
-    for colour, (run, seeds) in zip(COLOURS, curves.items(), strict=False):
+    shown = {run: seeds for run, seeds in curves.items() if paper.level_of(paper.runs[run]) == "frame"}
+    for colour, (run, seeds) in zip(COLOURS, shown.items(), strict=False):
+        title = paper.runs[run].title + (": validation" if with_training else "")
         for number, curve in enumerate(seeds):
-            name = "" if number else f"{paper.runs[run].title}: validation"
+            name = "" if number else title
             lines.append(Line(name, curve["epoch"], curve["validation_gap"], colour, marked=True))
             if with_training:
                 name = "" if number else "training"
                 lines.append(Line(name, curve["epoch"], curve["training_gap"], colour, dashed=True))
-    return line_plot("GAP@20 while training", EPOCHS, GAP, lines, caption="A line for each seed.")
+    caption = "A line for each seed." + (TRAINING_GAP if with_training else "")
+    return line_plot("GAP@20 while training", EPOCHS, GAP if with_training else VALIDATION_GAP, lines, caption=caption)
 
 
 def _rates(paper: Paper, curves: Mapping[str, Any]) -> Markup:
@@ -64,7 +71,10 @@ def _rates(paper: Paper, curves: Mapping[str, Any]) -> Markup:
         Line(paper.runs[run].title, seeds[0]["epoch"], seeds[0]["learning_rate"], colour, marked=True)
         for colour, (run, seeds) in zip(COLOURS, curves.items(), strict=False)
     ]
-    return line_plot("Learning rate at each validation", EPOCHS, Axis("learning rate", log=True), lines, height=260)
+    return line_plot(
+        "Learning rate", EPOCHS, Axis("learning rate", log=True), lines, height=260,
+        caption="As it was at each validation; between these it falls in steps.",
+    )  # fmt: skip
 
 
 def _differences(result: Result) -> Markup:

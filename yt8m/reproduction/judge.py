@@ -8,7 +8,7 @@ import numpy as np
 
 from yt8m.errors import InputError
 from yt8m.evaluation import MANY
-from yt8m.reproduction.curves import curve_of, mean_peak, peak_epochs
+from yt8m.reproduction.curves import curve_of, mean_peak, peak_epochs, training_gap_from
 from yt8m.reproduction.paper import Experiment
 from yt8m.reproduction.scores import Scores, differences, read_scores
 from yt8m.reproduction.seeds import Estimate
@@ -119,14 +119,16 @@ class Judge:
         difference = (self.scores(run).gaps - self.scores(against).gaps).estimate()
         curves = self._curves([run])[run]
         peaks, peak = peak_epochs(curves), mean_peak(curves)
+        training = training_gap_from(curves, experiment.published["peak_epoch"][0])
         return {
             "ours": {
                 "peak_epoch": peak, "difference": difference.value, run: self.scores(run).gaps.estimate().value,
                 against: self.scores(against).gaps.estimate().value,
             },
             "interval": {"peak_epoch": [min(peaks), max(peaks)], "difference": _interval(difference)},
-            "verdict": difference.verdict, "agrees": _peaks_there(experiment, peak, difference.verdict),
+            "verdict": difference.verdict, "agrees": _peaks_there(experiment, peak, difference.verdict, training),
             "seeds": difference.seeds, "peaks": peaks, "step": round(curves[0]["epoch"][0], 2),
+            "training_gap": list(training),
             "curves": {run: curves},
         }  # fmt: skip
 
@@ -182,14 +184,14 @@ def agreement_of_all(verdicts: Mapping[str, str], expected: Mapping[str, str]) -
     return next((value for value in (FAILS, OPEN) if value in all_of_them), HOLDS)
 
 
-def _peaks_there(experiment: Experiment, peak: float, verdict: str) -> str:
-    """Whether a curve peaks where the paper says.
+def _peaks_there(experiment: Experiment, peak: float, verdict: str, training: tuple[float, float]) -> str:
+    """Whether a curve peaks where the paper says while training GAP (before, after) goes on rising.
 
     That GAP falls after the paper's peak is judged by the predictions of two trainings. Where a peak lies earlier is
     not: the highest of several validations is higher by chance.
     """
     low, high = experiment.published["peak_epoch"]
-    if verdict == experiment.expected and low <= peak <= high:
+    if verdict == experiment.expected and low <= peak <= high and training[1] > training[0]:
         return HOLDS
     return FAILS if agreement(verdict, experiment.expected) == FAILS else OPEN
 

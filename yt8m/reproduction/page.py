@@ -33,7 +33,7 @@ def render_page(paper: Paper, results: Mapping[str, Result], videos: Mapping[str
     return page(
         "The paper, run again",
         sections,
-        subtitle=f"scale {paper.scale.name}: {paper.scale.about}",
+        subtitle=f"Scale {paper.scale.name}. {paper.scale.about}",
         tiles=_tiles(results),
         summary=_summary(paper, results),
         simulated=paper.scale.simulate is not None,
@@ -75,7 +75,7 @@ def _rows(experiment: Experiment, result: Result) -> list[list[str]]:
     for key in keys:
         published, verdict = experiment.published.get(key), result["verdict"]
         rows.append([
-            experiment.title if len(keys) == 1 else f"{experiment.title}: {_key(key)}",
+            experiment.title if len(keys) == 1 else f"{experiment.title}: {_key(experiment, key)}",
             "–" if published is None else _value(experiment, key, published),
             _value(experiment, key, result["ours"][key]),
             _interval(experiment, key, result["interval"]),
@@ -93,9 +93,11 @@ def _keys(experiment: Experiment, result: Result) -> list[str]:
     return list(result["ours"])
 
 
-def _key(key: str) -> str:
-    names = {"peak_epoch": "peak", "difference": "2.5 epochs to the end", "missed_share": "videos that miss a label",
-             "one_label_share": "of these, one label", "four_or_more_share": "of these, four and more"}  # fmt: skip
+def _key(experiment: Experiment, key: str) -> str:
+    names = {"peak_epoch": "peak", "missed_share": "videos that miss a label", "one_label_share": "of these, one label",
+             "four_or_more_share": "of these, four and more"}  # fmt: skip
+    if key == "difference":
+        return "2.5 epochs to the end" if experiment.kind == "curve" else ""
     return names.get(key, key.replace("_", " "))
 
 
@@ -123,7 +125,8 @@ def _interval(experiment: Experiment, key: str, interval: Any) -> str:
 
 
 def _all_published(experiment: Experiment) -> str:
-    return ", ".join(f"{_key(key)} {_value(experiment, key, value)}" for key, value in experiment.published.items())
+    parts = [f"{_key(experiment, key)} {_value(experiment, key, value)}" for key, value in experiment.published.items()]
+    return ", ".join(part.strip() for part in parts)
 
 
 def _section(paper: Paper, experiment: Experiment, result: Result) -> Section:
@@ -188,24 +191,34 @@ def _size_table(result: Result) -> Markup:
 
 
 def _how(paper: Paper, videos: Mapping[str, int | None]) -> Section:
-    columns = [Column("Run", wide=True), Column("Preset"), Column("Recipe"), Column("Epochs"), Column("Schedule"),
-               Column("Set over the preset", wide=True)]  # fmt: skip
-    rows = []
-    for run in paper.runs.values():
-        preset, settings = paper.preset_of(run)
-        others = {key: value for key, value in settings.items() if key not in ("schedule", "epochs", "validate_every")}
-        epochs = f"{settings['epochs']:g}"
-        rows.append([run.title, preset, run.recipe, epochs, run.schedule, _settings(others)])
     held = ", ".join(
         f"{count(number)} videos to {'train' if name == 'train' else 'validate'}"
         for name, number in videos.items() if number
     )  # fmt: skip
     lead = f"{paper.scale.about} {held and held + '. '}{METHOD}"
-    return Section("How it was run", lead, [table(columns, rows)])
+    return Section("How it was run", lead, [_run_table(paper), _model_table(paper)])
+
+
+def _run_table(paper: Paper) -> Markup:
+    columns = [Column("Run", wide=True), Column("Model"), Column("Recipe of the training set"), Column("Schedule"),
+               Column("Epochs", True)]  # fmt: skip
+    rows = [
+        [run.title, run.model, run.recipe, run.schedule, f"{paper.preset_of(run)[1]['epochs']:g}"]
+        for run in paper.runs.values()
+    ]
+    return table(columns, rows, caption="The runs, each with every seed")
+
+
+def _model_table(paper: Paper) -> Markup:
+    columns = [Column("Model"), Column("Preset"), Column("Set over the preset", wide=True)]
+    models = {run.model: paper.preset_of(run) for run in reversed(paper.runs.values())}
+    rows = [[name, *models[name][:1], _settings(models[name][1])] for name in paper.scale.models if name in models]
+    return table(columns, rows, caption="The models")
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={value}".replace("'", "") for key, value in settings.items()) or "–"
+    shown = {key: value for key, value in settings.items() if key not in ("schedule", "epochs", "validate_every")}
+    return ", ".join(f"{key}={value}".replace("'", "") for key, value in shown.items()) or "–"
 
 
 def _answers(paper: Paper, results: Mapping[str, Result]) -> Section:
