@@ -8,8 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.containers.in_docker import IMAGES, ROOT
 from tests.reproduction.conftest import PLAN, SAMPLE, write_slices
+
+ROOT = Path(__file__).parents[2]
+IMAGES = {"data": "yt8m-data:test", "trainer": "yt8m-trainer:test"}
 
 
 def test_each_step_runs_in_its_image_and_the_page_is_the_caller_s(tmp_path: Path) -> None:
