@@ -2,13 +2,17 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from yt8m.records.build import build_index
+from yt8m.records.features import decode_context
 from yt8m.records.simulate import simulate
 from yt8m.records.tfrecord import RecordWriter, iterate
 
@@ -125,6 +129,25 @@ def test_the_run_s_results_and_summary_lie_at_the_work_root(
     assert (folder / "validation.html").exists()
 
 
+def test_what_a_user_interface_shows_beside_the_steps(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    shown: dict[tuple[str, str], Any] = {}
+    for path in (finished[0] / "kfp").rglob("executor_output.json"):
+        for name, made in json.loads(path.read_text()).get("artifacts", {}).items():
+            shown[path.parent.name, name] = made["artifacts"][0]
+    metrics = shown["evaluate", "metrics"]["metadata"]
+    assert {"gap", "map", "hit_at_1", "perr", "gap_low", "gap_high", "videos"} <= set(metrics)
+    assert all(isinstance(metrics[key], float) for key in ("gap", "map", "hit_at_1", "perr"))
+    for step in ("train", "select-model"):
+        assert {"candidate", "fingerprint", "uri"} <= set(shown[step, "model"]["metadata"]), step
+    assert shown["index-videos", "video_index"]["metadata"]["videos"] == SLICES["train"][1]
+    pages = [("statistics", "page"), ("validate-data", "page"), ("analyze-errors", "report"),
+             ("promote-model", "card"), ("summarize-run", "page")]  # fmt: skip
+    for page in pages:
+        assert Path(shown[page]["uri"]).read_text().lower().startswith("<!doctype html"), page
+
+
 def files(output: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in output.glob("*.*") if path.name not in OF_A_RUN}
 
@@ -170,3 +193,41 @@ def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line_from_which_i
     assert resumed.returncode == 0, resumed.stderr
     assert "17 of 25 steps were not repeated" in resumed.stdout
     assert files(output) == before
+
+
+def test_a_video_that_leaked_stops_the_run_before_training(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source / "frames", tmp_path / "frames")
+    (learned,) = (tmp_path / "frames" / "train").glob("*.tfrecord")
+    with RecordWriter(tmp_path / "frames" / "validate" / "leak.tfrecord") as writer:
+        payload = bytes(next(iterate(learned))[1])
+        writer.write(payload)
+    done = run(source, tmp_path / "run", "--source", str(tmp_path / "frames"), "--candidates",
+               str(source / "candidates.yaml"))  # fmt: skip
+    assert done.returncode == 2
+    error = next(line for line in done.stderr.splitlines() if line.startswith("pipeline.py: error: "))
+    assert error.startswith("pipeline.py: error: step validate-data failed: ")
+    assert "leaked_ids is 1, at most 0 is allowed" in error
+    assert f"train and validate: 1 ({decode_context(payload).video_id.decode()})" in error
+    summary = json.loads((latest_run(tmp_path / "run") / "summary.json").read_text())
+    assert (summary["state"], summary["failed"]) == ("failed", ["validate-data"])
+    assert {"rebalance", "train short", "train long"} <= set(summary["never_started"])
+
+
+def test_a_champion_that_came_since_is_met_and_no_decision_about_another_is_reused(
+    source: Path, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    output, _ = finished
+    before = json.loads((latest_run(output) / "summary.json").read_text())
+    assert before["promotion"]["champion"] is None
+    build_index([str(source / "frames" / "validate")], tmp_path / "validate.parquet")
+    promote = ["promote", before["model"]["uri"], "--registry", str(output / "work" / "registry"),
+               "--index", str(tmp_path / "validate.parquet"), "--floor", "0"]  # fmt: skip
+    by_hand = subprocess.run([sys.executable, "-m", "yt8m", *promote], capture_output=True, text=True, timeout=120,
+                             check=False)  # fmt: skip
+    assert by_hand.returncode == 0, by_hand.stderr
+    again = run(source, output)
+    assert again.returncode == 0, again.stderr
+    promotion = json.loads((latest_run(output) / "summary.json").read_text())["promotion"]
+    assert promotion["champion"]["fingerprint"] == before["model"]["fingerprint"]
+    assert re.search(r"promote-model: [\d.]+ s", again.stderr)
+    assert not re.search(r"(train|predict) (long|short|test): [\d.]+ s", again.stderr)

@@ -1,26 +1,33 @@
-"""The commands of the walk-throughs, word for word, against the emulated clusters."""
+"""The commands of the walk-throughs, word for word: against the emulated clusters, and a bucket with real shards."""
 
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import pipeline
 from targets.compilation import SETTINGS
+from tests.champion.conftest import champion_of, make_model, offer
 from tests.targets.conftest import Cluster
+from yt8m import cli
+from yt8m.storage import cloud
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGES = {"kfp": "kubernetes.md", "vertex": "vertex.md"}
+PROGRAMS = {"python pipeline.py ": pipeline.main, "yt8m ": cli.main}
+BUCKET = "gs://my-bucket/yt8m"
 
 
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def commands(page: str) -> list[list[str]]:
-    """The commands of this pipeline, with the variables that the page sets."""
+def lines(page: Path) -> list[str]:
+    """What is typed, a command a line, with the variables that the page sets, without comments."""
     variables: dict[str, str] = {}
     found = []
     for line in "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines():
@@ -28,19 +35,27 @@ def commands(page: str) -> list[list[str]]:
             line = line.replace(f"${name}", value)
         if assigned := re.fullmatch(r'([A-Z]+)="?([^"]*)"?', line):
             variables[assigned[1]] = assigned[2]
-        elif line.startswith("python pipeline.py "):
-            found.append(shlex.split(line)[2:])
+        else:
+            found.append(line)
     return found
 
 
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """The commands of this project: the program, and its arguments."""
+    return [
+        (program, shlex.split(line.removeprefix(program), comments=True))
+        for line in lines(page)
+        for program in PROGRAMS
+        if line.startswith(program)
+    ]
+
+
 @pytest.fixture
-def reader(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as a reader has it: the parameters of the page, a token, an index, settings with digests."""
-    page = PAGES[cluster.target]
-    (parameters,) = blocks(page, "yaml")
-    (tmp_path / "parameters.yaml").write_text(parameters.replace("my-bucket", "bucket"))
+def reader(gcs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as a reader has it: shards in the bucket, a token, settings with digests."""
+    gcs.request("POST", "/storage/v1/b", {"name": "my-bucket"})
+    cloud.upload(ROOT / "sample" / "train" / "validate0000.tfrecord", f"{BUCKET}/frame/train/train0000.tfrecord")
     (tmp_path / "token").write_text("secret")
-    (tmp_path / "labels.csv").write_text("VideoId,Labels\n" + "".join(f"v{i},{i % 9}\n" for i in range(900)))
     settings = yaml.safe_load(SETTINGS.read_text())
     images = {kind: f"registry.example.com/yt8m/{kind}@sha256:{32 * 'ab'}" for kind in ("data", "trainer")}
     settings["profiles"]["prod"]["images"] = images
@@ -50,10 +65,8 @@ def reader(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def adapted(words: list[str], cluster: Cluster) -> list[str]:
-    """A command with what stands for the reader's own put in its place."""
-    places = {"http://127.0.0.1:8888": cluster.address, "gs://my-bucket": "gs://bucket",
-              "build/train.parquet": "labels.csv"}  # fmt: skip
-    words = [places.get(word, word.replace("gs://my-bucket", "gs://bucket")) for word in words]
+    """A command of the pipeline that meets the emulators; what was typed stays as it is."""
+    words = [cluster.address if word == "http://127.0.0.1:8888" else word for word in words]
     words += ["--settings", "settings.yaml"] if "--profile" in words else []
     words += ["--poll-seconds", "0.01"] if "--wait" in words else []
     return words + (["--endpoint", cluster.address] if "--project" in words else [])
@@ -62,16 +75,52 @@ def adapted(words: list[str], cluster: Cluster) -> list[str]:
 def test_every_command_of_a_walk_through_works(cluster: Cluster, reader: Path,
                                                capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     cluster.reset("secret" if cluster.target == "kfp" else "")
-    found = commands(PAGES[cluster.target])
-    assert {words[0] for words in found} == {"estimate", "submit", "schedule"}
-    assert {words[1] for words in found if words[0] == "schedule"} == {"create", "list", "pause", "resume", "delete"}
-    for words in found:
-        code = pipeline.main(adapted(words, cluster))
+    page = DOCS / PAGES[cluster.target]
+    (parameters,) = blocks(page, "yaml")
+    (reader / "parameters.yaml").write_text(parameters)
+    found = commands(page)
+    ours = [words for program, words in found if program != "yt8m "]
+    assert {words[0] for words in ours} == {"estimate", "submit", "schedule"}
+    assert {words[1] for words in ours if words[0] == "schedule"} == {"create", "list", "pause", "resume", "delete"}
+    for program, words in found:
+        words = words if program == "yt8m " else adapted(words, cluster)
+        code = PROGRAMS[program](words)
         assert code == 0, f"{words}: {capsys.readouterr().err}"
     assert "secret" not in "".join(capsys.readouterr())
 
 
-def test_every_page_names_commands_that_there_are() -> None:
-    for page in DOCS.glob("*.md"):
-        for words in commands(page.name):
-            assert words[0] in pipeline.COMMANDS.split("|"), words
+def test_the_commands_about_champions_work(reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = f"{BUCKET}/work/registry"
+    fair, good = (make_model(reader / "work", name, quality) for name, quality in (("fair", 1.2), ("good", 2.0)))
+    offer(fair, registry)
+    offer(good, registry, fair)
+    assert cli.main(["index", f"{BUCKET}/frame/train", "-o", "build/train.parquet"]) == 0
+    found = commands(DOCS / "retraining.md")
+    assert [words[0] for _, words in found] == ["promote", "promote", "estimate"]
+    for program, words in found:
+        words += ["--settings", "settings.yaml"] if "--profile" in words else []
+        assert PROGRAMS[program](words) == 0, f"{words}: {capsys.readouterr().err}"
+    said = capsys.readouterr().out
+    assert "complaints about music labels" in said
+    assert "GPU hours" in said
+    assert champion_of(registry) == fair.fingerprint
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
+def test_every_command_is_one_that_there_is(page: Path) -> None:
+    """Programs, options, make targets, and files of this repository; values are tried by those who run the command."""
+    found = commands(page)
+    assert found
+    for program, words in found:
+        if "--help" not in words:
+            cli._parse(words) if program == "yt8m " else pipeline.parse(words)
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\S+)", "\n".join(lines(page)), re.MULTILINE):
+        assert f"\n{target}:" in makefile, target
+
+
+def test_nothing_else_is_typed_but_what_belongs_to_the_cluster() -> None:
+    known = (*PROGRAMS, "make ", "source .venv/bin/activate", "kubectl ", "gcloud ")
+    for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
+        for line in re.sub(r"<<EOF\n.*?\nEOF", "", "\n".join(lines(page)), flags=re.DOTALL).splitlines():
+            assert line.startswith(known) or not line, f"{page.name}: {line}"

@@ -1,0 +1,29 @@
+"""The steps by hand as README.md shows them, word for word; training alone is cut short."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.targets.test_docs import ROOT, commands
+from yt8m import cli
+
+SHORT = ["--set", "epochs=1", "--set", "validate_every=1"]
+
+
+def test_the_commands_of_the_readme_go_from_records_to_a_champion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sample").symlink_to(ROOT / "sample")
+    monkeypatch.chdir(tmp_path)
+    typed = [words for program, words in commands(ROOT / "README.md") if program == "yt8m "]
+    assert [words[0] for words in typed] == [
+        "simulate", "simulate", "index", "index", "statistics", "rebalance", "train", "predict", "evaluate", "analyze",
+        "promote",
+    ]  # fmt: skip
+    for words in typed:
+        code = cli.main([*words, *(SHORT if words[0] == "train" else [])])
+        assert code == 0, f"{words}: {capsys.readouterr().err}"
+    assert json.loads(Path("build/evaluation/metrics.json").read_text())["videos"] == 566
+    assert Path("build/analysis/report.html").exists()
+    assert "promoted, because" in capsys.readouterr().out
