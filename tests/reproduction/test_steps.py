@@ -69,6 +69,7 @@ def test_judging_and_publishing_need_no_framework_and_train_nothing(settings: di
 
 
 def test_a_named_experiment_is_prepared_alone(settings: dict[str, Any], tmp_path: Path) -> None:
-    assert prepare({**settings, "experiments": ["imbalance"]}, str(tmp_path)) == []
+    (nothing,) = prepare({**settings, "experiments": ["imbalance"]}, str(tmp_path))
+    assert train_run(nothing, str(tmp_path)) == ""
     assert not list(tmp_path.rglob("*.parquet"))
     assert steps.folder_of(str(tmp_path), "tiny").startswith(str(tmp_path))

@@ -85,6 +85,10 @@ class Data:
         """How many videos a partition has."""
         return len(read_index(self.index(partition, "frame")))
 
+    def indexed(self, partition: str) -> int | None:
+        """How many videos a partition has, if it was indexed already."""
+        return self.videos(partition) if exists(join(self.folder, f"{partition}-frame.parquet")) else None
+
     def _shards(self, partition: str, level: str) -> list[str]:
         sources = list(getattr(self.sources, partition))
         if self._scale.simulate is None or level == "video":

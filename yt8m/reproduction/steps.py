@@ -23,17 +23,18 @@ def prepare(settings: Mapping[str, Any], work_root: str) -> list[dict[str, Any]]
         work_root: folder or gs:// address that outlives the machine.
 
     Returns:
-        The trainings to make, each `{name, run, seed, settings}`.
+        The trainings to make, each `{name, run, seed, settings}`; where there are none, one without a run, as a loop
+        over nothing is not for every backend.
 
     Raises:
         InputError: wrong settings or shards.
     """
     work = _open(settings, work_root)
     runs = work.prepare(wanted(work.paper, settings["experiments"]))
+    trainings = [(f"{run} {seed}", run, seed) for run in runs for seed in work.paper.scale.seeds]
     return [
-        {"name": f"{run} {seed}", "run": run, "seed": seed, "settings": dict(settings)}
-        for run in runs
-        for seed in work.paper.scale.seeds
+        {"name": name, "run": run, "seed": seed, "settings": dict(settings)}
+        for name, run, seed in trainings or [("none", "", 0)]
     ]
 
 
@@ -44,6 +45,8 @@ def train_run(training: Mapping[str, Any], work_root: str) -> str:
         training: one of those that `prepare` returned.
         work_root: as `prepare` had it.
     """
+    if not training["run"]:
+        return ""
     work = _open(training["settings"], work_root)
     for experiment in work.paper.experiments.values():
         if experiment.sizes and training["run"] in experiment.needed:

@@ -99,13 +99,10 @@ class Work:
         return runs
 
     def _videos(self) -> dict[str, int | None]:
-        found: dict[str, int | None] = {}
-        for partition in PARTITIONS:
-            try:
-                found[partition] = self.data.videos(partition)
-            except (InputError, OSError):
-                found[partition] = None
-        return found
+        try:
+            return {partition: self.data.indexed(partition) for partition in PARTITIONS}
+        except InputError:  # the shards are gone
+            return {}
 
     def _failed(self, experiment: Experiment, error: Exception) -> Result:
         text = " ".join(str(error).split())[:400]
