@@ -56,6 +56,13 @@ def test_what_rebalancing_gives_and_takes_is_said_by_frequency_and_by_cause() ->
     assert "other 5" not in said
 
 
+def test_a_statement_of_ours_is_not_put_into_the_paper_s_mouth() -> None:
+    result = difference(examples={"as-long": 2000.0, "tripled": 2000.0})
+    result["curves"] |= {"as-long": result["curves"]["paper"]}
+    assert "“" not in answer(EXPERIMENTS["section-3.3-control"], result)
+    assert "“To show" in answer(EXPERIMENTS["section-3.3-tripled"], difference())
+
+
 def test_a_run_that_read_more_examples_is_said_to_have() -> None:
     assert "read 2.0 times as many examples" in answer(EXPERIMENTS["section-3.3-tripled"], difference())
     assert "times as many examples" not in answer(EXPERIMENTS["figure-4"], difference())

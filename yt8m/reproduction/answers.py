@@ -16,7 +16,7 @@ HEADS = {
     NOT_RUN: "Not run",
 }
 VERDICT_WORDS = {"better": "better", "worse": "worse", "cannot tell": "cannot be told"}
-SAME_READING, RISING = 0.02, 0.005
+SAME_READING, RISING = 0.05, 0.005
 Result = Mapping[str, Any]
 
 
@@ -32,7 +32,12 @@ def answer(experiment: Experiment, result: Result) -> str:
     """The statement of an experiment, and the figures that speak for or against it."""
     if result["agrees"] == NOT_RUN:
         return f"{experiment.title}: {result['cause']}."
-    return " ".join([f"{experiment.title}. “{experiment.statement}”", *_evidence(experiment, result)])
+    return " ".join([f"{experiment.title}. {stated(experiment)}", *_evidence(experiment, result)])
+
+
+def stated(experiment: Experiment) -> str:
+    """The statement, in quotes where it is the paper's."""
+    return f"“{experiment.statement}”" if experiment.published else experiment.statement
 
 
 def _evidence(experiment: Experiment, result: Result) -> list[str]:

@@ -62,7 +62,7 @@ def _curves(paper: Paper, experiment: Experiment, curves: Mapping[str, Any]) -> 
             if with_training:
                 name = "" if number else "training"
                 lines.append(Line(name, curve["epoch"], curve["training_gap"], colour, dashed=True))
-    caption = "A line for each seed." + (TRAINING_GAP if with_training else "")
+    caption = "A line for each seed; trainings that begin alike lie on each other." + with_training * TRAINING_GAP
     return line_plot("GAP@20 while training", EPOCHS, GAP if with_training else VALIDATION_GAP, lines, caption=caption)
 
 

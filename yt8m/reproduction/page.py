@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 from yt8m.comparison.page import signed
 from yt8m.report.page import Column, Section, Tile, count, decimal, page, share, table
-from yt8m.reproduction.answers import HEADS, answer, answers, bucket_name, ends
+from yt8m.reproduction.answers import HEADS, answer, answers, bucket_name, ends, stated
 from yt8m.reproduction.figures import figures
 from yt8m.reproduction.judge import FAILS, HOLDS, NOT_RUN, OPEN
 from yt8m.reproduction.paper import Experiment, Paper
@@ -126,12 +126,12 @@ def _interval(experiment: Experiment, key: str, interval: Any) -> str:
 
 def _all_published(experiment: Experiment) -> str:
     parts = [f"{_key(experiment, key)} {_value(experiment, key, value)}" for key, value in experiment.published.items()]
-    return ", ".join(part.strip() for part in parts)
+    return ", ".join(part.strip() for part in parts) or "–"
 
 
 def _section(paper: Paper, experiment: Experiment, result: Result) -> Section:
     if result["verdict"] == NOT_RUN:
-        return Section(experiment.title, f"“{experiment.statement}” Not run: {result['cause']}.")
+        return Section(experiment.title, f"{stated(experiment)} Not run: {result['cause']}.")
     parts = figures(paper, experiment, result)
     parts += [_bucket_table(result)] if result.get("buckets") else []
     parts += [_cause_table(result)] if result.get("causes") else []

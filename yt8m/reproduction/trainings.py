@@ -6,6 +6,7 @@ stays there is the history, the predictions and `done.json`, which comes last an
 """
 
 import io
+import logging
 import os
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ from yt8m.code_version import code_version
 from yt8m.errors import InputError, Interrupted
 from yt8m.presets import load_preset
 from yt8m.progress import log
+from yt8m.quiet import quiet_start
 from yt8m.rebalance.training_set import read_training_set
 from yt8m.records.video_index import read_index
 from yt8m.reproduction.apart import carry_out_apart
@@ -167,9 +169,11 @@ def carry_out_here(
         folder: gets the model, `history.csv` and `predictions.parquet`.
         work_root: where the checkpoint goes, if not there.
     """
-    from yt8m.prediction import predict
-    from yt8m.training.train import train
+    with quiet_start():
+        from yt8m.prediction import predict
+        from yt8m.training.train import train
 
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of several models in one process
     training_set, validation = inputs
     manifest = train(
         training_set, validation, preset, folder, overrides=settings, seed=seed, export="last", work_root=work_root
