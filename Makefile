@@ -59,7 +59,7 @@ test-containers: setup ## run the pipeline in images built here from Debian pack
 		BASE_IMAGE=yt8m-base TRAINER=cpu TAG=test REGISTRY=
 
 in-docker: setup
-	@$(BIN)/python -m pytest tests/containers/in_docker.py tests/containers/in_docker_reproduction.py
+	@$(BIN)/python -m pytest -o python_files="in_docker_*.py" tests/containers
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check .

@@ -1,6 +1,8 @@
 """What every image must keep to, read from the Dockerfiles: pinned installs, no root, a tried entry point."""
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -50,12 +52,82 @@ def test_code_lies_in_a_layer_of_its_own_after_what_it_depends_on(name: str) -> 
     assert re.findall(r"^COPY (yt8m) ", dockerfile(name).split("FROM dependencies AS code")[0], re.MULTILINE) == []
 
 
+@pytest.mark.parametrize("name", ["trainer", "trainer-cpu"])
+def test_the_image_of_promotions_can_publish_them(name: str) -> None:
+    pins = [re.findall(r"^google-cloud-aiplatform==(\S+)", (REQUIREMENTS / f"{file}.txt").read_text(), re.MULTILINE)
+            for file in (name, "dev")]  # fmt: skip
+    assert pins[0] == pins[1] != []
+
+
 def test_the_settings_and_the_build_agree_on_the_names_of_images() -> None:
     images = load_profile(ROOT / "settings.yaml", "dev").images
     assert images == {"data": "yt8m-data:dev", "trainer": "yt8m-trainer:dev"}
     script = (ROOT / "containers" / "images").read_text()
     assert 'echo "yt8m-$1:$tag"' in script
     assert "tag=${TAG:-dev}" in script
+
+
+def with_docker(*command: str, path: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "containers" / "with-docker"), *command], capture_output=True, text=True, timeout=60, check=False,
+        env={"PATH": path, "DOCKER_HOST": "unix:///no/such.sock", **environment},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """A folder with what a shell script needs, and neither docker nor a package manager."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("bash", "cat", "grep", "id", "mktemp", "rm", "sh", "sleep", "sort", "tail", "umount"):
+        found = shutil.which(name)
+        assert found
+        (folder / name).symlink_to(found)
+    return folder
+
+
+def as_command(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_where_docker_answers_a_command_runs_and_its_exit_code_counts(tools: Path) -> None:
+    as_command(tools, "docker", "exit 0")
+    for code in (0, 1, 2):
+        assert with_docker("sh", "-c", f"echo ran; exit {code}", path=str(tools)).returncode == code
+
+
+def test_where_docker_cannot_be_had_nothing_runs_and_the_exit_code_says_so(tools: Path, tmp_path: Path) -> None:
+    done = with_docker("sh", "-c", "echo ran", path=str(tools), YT8M_DOCKER_PARENT=str(tmp_path))
+    assert (done.returncode, done.stdout) == (77, "")
+    assert re.fullmatch("with-docker: docker cannot be had here: .*\n", done.stderr)
+    assert not list(tmp_path.glob("yt8m-docker-*"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may start a daemon")
+def test_a_daemon_that_does_not_start_is_one_line_with_its_own_words(tools: Path, tmp_path: Path) -> None:
+    as_command(tools, "docker", "exit 1")
+    as_command(tools, "dockerd", "echo level=fatal msg=no-cgroups; exit 1")
+    done = with_docker("true", path=str(tools), YT8M_DOCKER_PARENT=str(tmp_path))
+    assert (done.returncode, done.stdout) == (77, "")
+    assert done.stderr == "with-docker: docker cannot be had here: dockerd does not start: level=fatal msg=no-cgroups\n"
+    assert not list(tmp_path.glob("yt8m-docker-*"))
+
+
+@pytest.mark.parametrize(("code", "ends"), [(0, 0), (77, 0), (2, 2)])
+def test_ci_leaves_out_what_a_machine_cannot_run_and_nothing_else(tmp_path: Path, code: int, ends: int) -> None:
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+    (tmp_path / "containers").mkdir()
+    (tmp_path / "bin").mkdir()
+    as_command(tmp_path / "containers", "with-docker", f'echo "asked: $*"; exit {code}')
+    as_command(tmp_path / "bin", "make", 'echo "make $*"')
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    done = subprocess.run([str(tmp_path / ".ci" / "run")], capture_output=True, text=True, timeout=60, check=False,
+                          env={"PATH": path})  # fmt: skip
+    assert done.returncode == ends
+    assert done.stdout.splitlines()[:3] == ["make test", "make lint", "asked: make test-containers"]
+    assert ("make test-containers was left out" in done.stdout) == (code == 77)
 
 
 @pytest.mark.parametrize("command", [["images", "build"], ["images", "push"], ["images"]])
