@@ -132,7 +132,7 @@ def step_title(command: list[str], titles: dict[str, str]) -> str:
     names = [item["name"] for item in items if isinstance(item, dict) and "name" in item]
     for artifacts in inputs.get("artifacts", {}).values():
         names += [artifact.get("metadata", {}).get("candidate") for artifact in artifacts["artifacts"]]
-    return " ".join([title, *filter(None, names)])
+    return " ".join([title, *dict.fromkeys(filter(None, names))])
 
 
 def share_of_cores(jobs: int, cores: int) -> dict[str, str]:

@@ -1,8 +1,11 @@
-"""Why a step failed, read from its last lines and from how it ended."""
+"""What a step is called, and why it failed: read from its last lines and from how it ended."""
+
+import json
+from typing import Any
 
 import pytest
 
-from targets.steps import Ended, cause_of, share_of_cores
+from targets.steps import Ended, cause_of, share_of_cores, step_title
 
 TRACEBACK = ["Traceback (most recent call last):", '  File "x.py", line 1, in f']
 
@@ -30,3 +33,20 @@ def test_the_cause_is_the_last_error_or_how_it_ended(
 @pytest.mark.parametrize(("jobs", "cores", "threads"), [(1, 8, None), (2, 8, "4"), (2, 1, "1")])
 def test_steps_beside_each_other_share_the_cores(jobs: int, cores: int, threads: str | None) -> None:
     assert set(share_of_cores(jobs, cores).values()) == ({threads} if threads else set())
+
+
+def executed(folder: str, parameters: dict[str, Any], **metadata: str) -> list[str]:
+    """The command of a step with these parameters, and an input artifact with this metadata."""
+    inputs = {"parameterValues": parameters, "artifacts": {"given": {"artifacts": [{"metadata": metadata}]}}}
+    outputs = {"outputFile": f"{folder}/executor_output.json"}
+    return ["python3", "--executor_input", json.dumps({"inputs": inputs, "outputs": outputs}), "--function", "f"]
+
+
+@pytest.mark.parametrize(("command", "title"), [
+    (executed("/r/for-loop-1-0/train", {"candidate": {"name": "a"}, "item": {"name": "a"}}), "train a"),
+    (executed("/r/for-loop-1-0/train", {"candidate": {"name": "a"}}, candidate="a"), "train a"),
+    (executed("/r/for-loop-1-0/predict", {"partition": "validate"}, candidate="b"), "predict validate b"),
+    (executed("/r/rebalance", {"candidate": {"name": "a"}}), "rebalance"),
+])  # fmt: skip
+def test_a_step_in_a_loop_is_called_by_what_it_works_on_once(command: list[str], title: str) -> None:
+    assert step_title(command, {"predict": "predict validate"}) == title
