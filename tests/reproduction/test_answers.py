@@ -78,11 +78,13 @@ def test_a_peak_is_given_with_the_grid_it_was_looked_for_on() -> None:
     result = {
         "ours": {"peak_epoch": 2.5, "difference": -0.01},
         "interval": {"peak_epoch": [2.5, 3.0], "difference": [-0.02, -0.005]}, "verdict": "worse", "agrees": HOLDS,
-        "step": 0.5, "training_gap": [0.7, 0.75],
+        "step": 0.5, "last_epoch": 5.0, "training_gap": [0.7, 0.75],
     }  # fmt: skip
     said = answer(EXPERIMENTS["figure-1"], result)
     assert "highest at 2.5 epochs, looked at every 0.5 (by seed: between 2.5 and 3)" in said
     assert "worse" in said
+    assert "the last" not in said
+    assert "2.5 epochs, the last, looked at" in answer(EXPERIMENTS["figure-1"], {**result, "last_epoch": 2.5})
     assert "Training GAP goes from 0.7000 to 0.7500 in that time." in said
 
 

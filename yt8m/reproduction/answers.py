@@ -137,8 +137,10 @@ def _curve(_: Experiment, result: Result) -> list[str]:
     before, after = result["training_gap"]
     where = f"at {low:g}" if low == high else f"between {low:g} and {high:g}"
     change = f"{signed(result['ours']['difference'])} ({ends(result['interval']['difference'])})"
+    peak = result["ours"]["peak_epoch"]
+    last = ", the last," if peak >= result["last_epoch"] else ""
     return [
-        f"Ours is highest at {result['ours']['peak_epoch']:g} epochs, looked at every {result['step']:g} (by seed: "
+        f"Ours is highest at {peak:g} epochs{last or ','} looked at every {result['step']:g} (by seed: "
         f"{where}). From 2.5 epochs to the end GAP on all validation videos changes by {change}: "
         f"{VERDICT_WORDS[result['verdict']]}.",
         f"Training GAP goes from {decimal(before, 4)} to {decimal(after, 4)} in that time.",

@@ -128,6 +128,7 @@ class Judge:
             "interval": {"peak_epoch": [min(peaks), max(peaks)], "difference": _interval(difference)},
             "verdict": difference.verdict, "agrees": _peaks_there(experiment, peak, difference.verdict, training),
             "seeds": difference.seeds, "peaks": peaks, "step": round(curves[0]["epoch"][0], 2),
+            "last_epoch": round(curves[0]["epoch"][-1], 2),
             "training_gap": list(training),
             "curves": {run: curves},
         }  # fmt: skip

@@ -9,7 +9,7 @@ from yt8m.comparison.page import signed
 from yt8m.report.page import Column, Section, Tile, count, decimal, page, share, table
 from yt8m.reproduction.answers import HEADS, answer, answers, bucket_name, ends, stated
 from yt8m.reproduction.figures import figures
-from yt8m.reproduction.judge import FAILS, HOLDS, NOT_RUN, OPEN
+from yt8m.reproduction.judge import FAILS, HOLDS, NOT_RUN, OPEN, STATED
 from yt8m.reproduction.paper import Experiment, Paper
 
 Result = Mapping[str, Any]
@@ -80,9 +80,16 @@ def _rows(experiment: Experiment, result: Result) -> list[list[str]]:
             _value(experiment, key, result["ours"][key]),
             _interval(experiment, key, result["interval"]),
             str(verdict.get(key, "–") if isinstance(verdict, dict) else verdict),
-            result["agrees"],
+            result["agrees"] if _is_stated(experiment, key) else "–",
         ])  # fmt: skip
     return rows
+
+
+def _is_stated(experiment: Experiment, key: str) -> bool:
+    """Whether the paper's statement is about a figure."""
+    if experiment.kind == "scores":
+        return key in experiment.expected
+    return experiment.kind != "errors" or key in STATED
 
 
 def _keys(experiment: Experiment, result: Result) -> list[str]:
