@@ -101,3 +101,17 @@ def test_an_exact_figure_is_called_exact(name: str) -> None:
     result = {"ours": {"below_900": 0.8919}, "verdict": "exact", "agrees": HOLDS, "occurrences": 11_711_620,
               "interval": None}  # fmt: skip
     assert "exact over 11,711,620 label occurrences: 89.2" in answer(EXPERIMENTS[name], result)
+
+
+def test_shares_are_given_with_their_intervals_and_why_they_do_not_suffice() -> None:
+    keys = ("missed_share", "one_label_share", "four_or_more_share")
+    result = {
+        "ours": dict(zip(keys, (0.4, 0.17, 0.45), strict=True)),
+        "interval": dict(zip(keys, ([0.38, 0.42], [0.14, 0.2], [0.42, 0.48]), strict=True)),
+        "all_videos": {"one_label_share": 0.24, "four_or_more_share": 0.33}, "videos": 2952, "agrees": OPEN,
+        "verdict": {},
+    }  # fmt: skip
+    said = answer(EXPERIMENTS["section-3.3"], result).replace("\N{NO-BREAK SPACE}", " ")
+    assert "17.0 % (14.0 % to 20.0 %) have exactly one label (of all videos 24.0 %)" in said
+    assert "reach farther than 2 % to either side" in said
+    assert "reach farther" not in answer(EXPERIMENTS["section-3.3"], {**result, "agrees": HOLDS})

@@ -6,7 +6,7 @@ from typing import Any
 
 from yt8m.comparison.page import signed
 from yt8m.report.page import NO_BREAK, count, decimal, share
-from yt8m.reproduction.judge import FAILS, HOLDS, NOT_RUN, OPEN
+from yt8m.reproduction.judge import FAILS, HOLDS, NARROW, NOT_RUN, OPEN
 from yt8m.reproduction.paper import Experiment
 
 HEADS = {
@@ -148,13 +148,21 @@ def _curve(_: Experiment, result: Result) -> list[str]:
 
 
 def _errors(_: Experiment, result: Result) -> list[str]:
-    ours, all_videos = result["ours"], result["all_videos"]
-    return [
-        f"Ours: {share(ours['missed_share'])} of {count(result['videos'])} videos miss a label; of these "
-        f"{share(ours['one_label_share'])} have exactly one label "
-        f"(of all videos {share(all_videos['one_label_share'])}) "
-        f"and {share(ours['four_or_more_share'])} four or more (of all {share(all_videos['four_or_more_share'])})."
+    all_videos = result["all_videos"]
+
+    def told(key: str) -> str:
+        low, high = (share(end) for end in result["interval"][key])
+        return f"{share(result['ours'][key])} ({low} to {high})"
+
+    lines = [
+        f"Ours: {told('missed_share')} of {count(result['videos'])} videos miss a label; of these "
+        f"{told('one_label_share')} have exactly one label (of all videos {share(all_videos['one_label_share'])}) and "
+        f"{told('four_or_more_share')} four or more (of all {share(all_videos['four_or_more_share'])})."
     ]
+    if result["agrees"] == OPEN:
+        width = share(NARROW, 0)
+        lines.append(f"The intervals hold the paper's shares, but reach farther than {width} to either side.")
+    return lines
 
 
 def bucket_name(row: Mapping[str, Any]) -> str:
