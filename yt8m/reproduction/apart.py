@@ -6,8 +6,6 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +45,12 @@ def command(*words: Any) -> None:
         CommandFailed: it ended badly.
         Interrupted: it was stopped by SIGTERM, and goes on where it was when it is run again.
     """
-    process = subprocess.Popen([sys.executable, "-m", "yt8m", *map(str, words)], stderr=subprocess.PIPE, text=True,
-                               stdout=subprocess.DEVNULL)  # fmt: skip
-    with process, _handing_on(process):
-        said = deque(process.stderr or (), maxlen=LINES)
+    with _Stopping() as stopping:
+        process = subprocess.Popen([sys.executable, "-m", "yt8m", *map(str, words)], stderr=subprocess.PIPE, text=True,
+                                   stdout=subprocess.DEVNULL)  # fmt: skip
+        with process:
+            stopping.hand_on_to(process)
+            said = deque(process.stderr or (), maxlen=LINES)
     if process.returncode == STOPPED:
         raise Interrupted(f"yt8m {words[0]} was stopped by SIGTERM")
     if process.returncode:
@@ -59,13 +59,29 @@ def command(*words: Any) -> None:
         raise CommandFailed(f"yt8m {words[0]} ended with {how}{memory}: {' '.join(line.strip() for line in said)}")
 
 
-@contextmanager
-def _handing_on(process: subprocess.Popen[str]) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kept = signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, kept)
+class _Stopping:
+    """Hands a SIGTERM on to a process, also one that came before the process was there; in the main thread alone."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._came = False
+        self._kept: Any = None
+
+    def __enter__(self) -> "_Stopping":
+        if threading.current_thread() is threading.main_thread():
+            self._kept = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._kept is not None:
+            signal.signal(signal.SIGTERM, self._kept)
+
+    def hand_on_to(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        if self._came:
+            process.terminate()
+
+    def _note(self, _number: int, _frame: Any) -> None:
+        self._came = True
+        if self._process is not None:
+            self._process.terminate()
