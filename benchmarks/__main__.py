@@ -17,7 +17,7 @@ import benchmarks
 from benchmarks._process import run
 from yt8m.storage import write_json
 
-BY_THEMSELVES = {"gpu_step"}  # need a machine or an environment of their own
+BY_THEMSELVES = {"gpu_step", "throughput"}  # needs a card; renews throughput.yaml
 MODULES = sorted(
     module.name
     for module in pkgutil.iter_modules(benchmarks.__path__)
