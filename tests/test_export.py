@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from yt8m.export import export
 from yt8m.rebalance.build import build_training_set
 from yt8m.records.build import build_index
 from yt8m.records.tfrecord import RecordWriter, iterate
+from yt8m.storage import read_json
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "train"
 
@@ -159,12 +163,26 @@ def test_a_record_that_was_replaced_by_one_of_the_same_size_is_noticed(source: P
         export(source / "hard-x3.parquet", tmp_path / "out", shards=2, source=str(shard.parent), skip_bad_records=True)
 
 
-def test_killed_at_random_moments_it_ends_with_the_same_bytes(
+def test_what_was_left_out_stays_listed_when_a_lost_shard_is_written_again(source: Path, tmp_path: Path) -> None:
+    path, _, _ = damaged_copy(source, tmp_path / "damaged")
+    arguments = {"shards": 8, "source": str(path.parent), "skip_bad_records": True}
+    first = export(source / "hard-x3.parquet", tmp_path / "out", **arguments)
+    for lost in sorted((tmp_path / "out").glob("*.tfrecord")):
+        lost.unlink()
+        again = export(source / "hard-x3.parquet", tmp_path / "out", **arguments)
+        assert (again["written"], again["kept"]) == (1, 7)
+        assert (again["skipped"], again["records"]) == (first["skipped"], first["records"])
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes_and_lists(
     source: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    command = ["export", str(source / "hard-x3.parquet"), "--shards", "40", "--workers", "2", "-o"]
+    damaged, _, _ = damaged_copy(source, tmp_path / "damaged")
+    options = ["--shards", "40", "--workers", "2", "--source", str(damaged.parent), "--skip-bad-records", "-o"]
+    command = ["export", str(source / "hard-x3.parquet"), *options]
     folder, straight = tmp_path / "killed", tmp_path / "straight"
-    export(source / "hard-x3.parquet", straight, shards=40)
+    arguments = {"shards": 40, "source": str(damaged.parent), "skip_bad_records": True}
+    assert export(source / "hard-x3.parquet", straight, **arguments)["skipped"]
     wanted = contents(straight)
 
     def look() -> None:
@@ -176,4 +194,29 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
         if not was_killed:
             assert contents(folder) == wanted
             assert sorted(os.listdir(folder)) == sorted([*wanted, "export.json"])
+            assert read_json(folder / "export.json") == read_json(straight / "export.json")
             shutil.rmtree(folder)
+
+
+def test_the_writing_processes_end_with_the_one_that_exports(source: Path, tmp_path: Path) -> None:
+    command = [
+        "export",
+        str(source / "hard-x3.parquet"),
+        "--shards",
+        "500",
+        "--workers",
+        "3",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "yt8m", *command], stderr=subprocess.DEVNULL)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while len(started := children.read_text().split()) < 3:  # two that write, and what looks after their semaphores
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{child}").exists() for child in started) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [child for child in started if Path(f"/proc/{child}").exists()] == []

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
@@ -77,14 +78,16 @@ def export(
         return {**finished["result"], "folder": str(folder), "written": 0, "kept": shards}
     _check_space(folder, sets.index, missing)
     outcomes = _write_all(sets.index, folder, missing, source, skip_bad_records, workers or os.cpu_count() or 1)
-    skipped = _merge_skipped(folder, outcomes, missing)
+    lists = _lists(folder, jobs, finished, outcomes)
+    skipped = [entry for job in jobs for entry in lists[job.name]]
     result = {
         "shards": shards,
         "records": int(sets.phase_size(phase)) - len(skipped),
         "bytes": sum((folder / job.name).stat().st_size for job in jobs),
         "skipped": skipped,
     }
-    write_json(folder / MANIFEST, {"plan": plan, "result": result})
+    kept_lists = {name: entries for name, entries in lists.items() if entries}
+    write_json(folder / MANIFEST, {"plan": plan, "result": result, "skipped": kept_lists})
     for leftover in folder.glob(f"{PARTIAL}*"):
         leftover.unlink()
     return {**result, "folder": str(folder), "written": len(missing), "kept": shards - len(missing)}
@@ -187,12 +190,18 @@ def _write_all(
             outcomes[job.name] = skipped
             progress.advance(len(job.rows))
 
-        for job in _left_over(jobs, running):
-            keep(job, writer.write(folder, job, skip))
-            for done in [future for future in running if future.done()]:
-                keep(running.pop(done), done.result())
-        for done in as_completed(running):
-            keep(running[done], done.result())
+        try:
+            for job in _left_over(jobs, running):
+                keep(job, writer.write(folder, job, skip))
+                for done in [future for future in running if future.done()]:
+                    keep(running.pop(done), done.result())
+            for done in as_completed(running):
+                keep(running[done], done.result())
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"{folder}: a process that wrote shards was killed, most likely for want of memory; run the same"
+                " command again with fewer --workers; what is written is kept"
+            ) from error
     return outcomes
 
 
@@ -207,8 +216,12 @@ def _left_over(jobs: list[ShardJob], running: dict[Future[Skipped], ShardJob]) -
             yield running.pop(future)
 
 
-def _merge_skipped(folder: Path, outcomes: dict[str, Skipped], written: list[ShardJob]) -> Skipped:
-    """What was left out now and before an interruption, in the order of the shards."""
-    lists = {path.name: read_json(path) for path in folder.glob(f"{PARTIAL}*.skipped.json")}
-    lists |= {skip_list(folder, job.name).name: outcomes[job.name] for job in written if outcomes[job.name]}
-    return [entry for name in sorted(lists) for entry in lists[name]]
+def _lists(
+    folder: Path, jobs: list[ShardJob], finished: dict[str, Any] | None, outcomes: dict[str, Skipped]
+) -> dict[str, Skipped]:
+    """What was left out of each shard: now, before an interruption, or by an export that was finished before."""
+    lists: dict[str, Skipped] = {job.name: [] for job in jobs} | (finished or {}).get("skipped", {})
+    for job in jobs:
+        if skip_list(folder, job.name).exists():
+            lists[job.name] = read_json(skip_list(folder, job.name))
+    return lists | outcomes

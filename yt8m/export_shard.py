@@ -1,5 +1,9 @@
 """One shard of an export: the framed bytes of rows of an index, checked and copied unchanged."""
 
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import RawIOBase
@@ -51,11 +55,11 @@ class ShardWriter:
             InputError: the source was changed, or cannot be read.
         """
         skipped: Skipped = []
-        with atomic_file(folder / job.name) as path, open(path, "wb", buffering=0) as file:
-            for framed in self._framed_records(job.rows, skip, skipped):
-                _write_whole(file, framed)
-        if skipped:
-            write_json(skip_list(folder, job.name), skipped)
+        with atomic_file(folder / job.name) as path:
+            with open(path, "wb", buffering=0) as file:
+                for framed in self._framed_records(job.rows, skip, skipped):
+                    _write_whole(file, framed)
+            write_json(skip_list(folder, job.name), skipped)  # before the shard appears: it is not written again
         return skipped
 
     def _framed_records(self, rows: np.ndarray, skip: bool, skipped: Skipped) -> Iterator[memoryview]:
@@ -92,8 +96,17 @@ _process: dict[str, ShardWriter] = {}
 
 
 def start_worker(index: VideoIndex, source: str | None) -> None:
-    """Prepare a process for `write_shard`."""
+    """Prepare a process for `write_shard`; it leaves Ctrl-C to the exporting process, and ends when that does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _process["writer"] = ShardWriter(index, source)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def write_shard(folder: Path, job: ShardJob, skip: bool) -> Skipped:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.records.made import frame_record, frame_records, video_record
-from yt8m.records import scan
+from yt8m.records import bulk_scan, scan
 from yt8m.records.bulk_scan import Regular, read_regular
 from yt8m.records.tfrecord import RecordWriter
 from yt8m.records.tfrecord import frame_record as framed
@@ -84,6 +84,13 @@ def test_the_test_partition_and_records_without_labels_among_others(tmp_path: Pa
 )
 def test_what_is_irregular_is_left_alone(tmp_path: Path, other: bytes) -> None:
     assert read(write(tmp_path / "shard", [frame_record(labels=[1]), other])) is None
+
+
+def test_a_shard_of_very_many_records_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "shard", [frame_record(labels=[1])] * 3)
+    assert read(path) is not None
+    monkeypatch.setattr(bulk_scan, "MOST_RECORDS", 2)
+    assert read(path) is None
 
 
 @pytest.mark.parametrize("place", [0, 9, -1])

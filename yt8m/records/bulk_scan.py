@@ -7,6 +7,7 @@ last word.
 """
 
 import os
+from functools import cache
 from typing import NamedTuple
 
 import google_crc32c
@@ -19,6 +20,9 @@ from yt8m.records.wire import WireError
 
 READ_BYTES = 384
 """Read at each record: the stored CRC of the one before, the header, the context and the head of the features."""
+
+MOST_RECORDS = 1 << 18
+"""In a shard; their heads are in memory, twice 100 MB of them."""
 
 _PAYLOAD = FOOTER_BYTES + HEADER_BYTES
 _SLACK = 16
@@ -67,11 +71,11 @@ def _read_heads(path: str, size: int) -> tuple[bytes, np.ndarray]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         pread, number = os.pread, int.from_bytes
-        offset, heads, offsets = 0, [], []
+        offset, heads, offsets = 0, list[bytes](), list[int]()
         head = bytes(FOOTER_BYTES) + pread(descriptor, READ_BYTES - FOOTER_BYTES, 0)
         while offset < size:
             length = number(head[FOOTER_BYTES : FOOTER_BYTES + 8], "little")
-            _require(READ_BYTES <= length <= size - offset)
+            _require(READ_BYTES <= length <= size - offset and len(head) == READ_BYTES and len(heads) < MOST_RECORDS)
             heads.append(head)
             offsets.append(offset)
             offset += OVERHEAD + length
@@ -100,20 +104,20 @@ def _columns(data: bytes, offsets: np.ndarray) -> Regular:
     return Regular(_texts(flat, *ids), offsets, lengths, num_frames, checksums, labels, counts)
 
 
-_crc_tables: list[np.ndarray] = []
-
-
 def _length_crcs(lengths: np.ndarray) -> np.ndarray:
     """The masked CRC32C of rows of eight bytes: a CRC is linear in the bytes, so each contributes by a table."""
-    if not _crc_tables:
-        zero = google_crc32c.value(bytes(8))
-        for place in range(8):
-            values = (bytes(place) + bytes([value]) + bytes(7 - place) for value in range(256))
-            _crc_tables.append(np.array([google_crc32c.value(value) ^ zero for value in values], np.uint32))
     crcs = np.full(len(lengths), google_crc32c.value(bytes(8)), np.uint32)
-    for place, table in enumerate(_crc_tables[:8]):
-        crcs ^= table[lengths[:, place]]
+    for place in range(8):
+        crcs ^= _crc_table(place)[lengths[:, place]]
     return mask_crc32c(crcs)
+
+
+@cache
+def _crc_table(place: int) -> np.ndarray:
+    """What each value of a byte at a place contributes to the CRC32C of eight bytes: uint32 [256]."""
+    zero = google_crc32c.value(bytes(8))
+    values = (bytes(place) + bytes([value]) + bytes(7 - place) for value in range(256))
+    return np.array([google_crc32c.value(value) ^ zero for value in values], np.uint32)
 
 
 def _varints(flat: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
