@@ -18,7 +18,7 @@ export TAG ?= dev
 export BASE_IMAGE ?= python:3.11-slim-bookworm
 export TRAINER ?= gpu
 
-.PHONY: help setup run reproduce test test-jax test-containers in-docker lint compile images push base-image bench lock clean
+.PHONY: help setup run reproduce test test-jax test-containers in-docker lint compile images push base-image bench bench-gpu lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ base-image: ## build yt8m-base from Debian packages, for machines without a regi
 
 bench: setup ## time each job beside its naive baseline, into build/bench.json
 	@$(BIN)/python -m benchmarks
+
+bench-gpu: $(JAX)/.ready ## time training steps of the large models by Keras on JAX, on the card that JAX finds
+	@KERAS_BACKEND=jax PYTHONPATH=. $(JAX)/bin/python benchmarks/gpu_step.py -o build/gpu_step.json
 
 COMPILE_LOCK := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28

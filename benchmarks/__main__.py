@@ -5,6 +5,7 @@ the unit is a time or a size, ratio = naive / ours; where it is a rate (`/s`, `/
 """
 
 import argparse
+import json
 import os
 import pkgutil
 import platform
@@ -33,7 +34,7 @@ def main() -> int:
     unknown = set(arguments.names) - set(MODULES)
     if unknown:
         parser.error(f"there is no benchmark {sorted(unknown)[0]}; there are {', '.join(MODULES)}")
-    results: dict[str, dict] = {}
+    results = json.loads(arguments.output.read_text()) if arguments.names and arguments.output.exists() else {}
     failed = 0
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"{'job':<58}{'naive':>12}{'ours':>12}{'ratio':>8}  unit", flush=True)

@@ -46,6 +46,16 @@ def test_probabilities_of_quantised_frames_and_of_video_level_features(name: str
         assert (p.numpy() <= 1).all()
 
 
+@pytest.mark.parametrize("name", ["netvlad", "netfv", "dbof", "nextvlad"])
+def test_the_wide_hidden_layer_multiplies_in_float32_where_the_others_do_in_bfloat16(name: str, small: Small) -> None:
+    model = made(name, small, "mixed_bfloat16")
+    computed = {
+        layer.name: layer.compute_dtype for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dense)
+    }
+    assert computed.pop("hidden") == "float32"
+    assert set(computed.values()) == {"bfloat16"}
+
+
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"])
 @pytest.mark.parametrize("name", NAMES)
 def test_narrow_types_stay_close_to_float32(name: str, dtype: str, small: Small, videos: Videos) -> None:

@@ -22,7 +22,7 @@ def test_processes_of_their_own_come_to_the_same_predictions(
     # A process that has run other models differs from a fresh one by the last bit of a sum.
     ours, theirs = read_predictions(apart.predictions), read_predictions(here.predictions)
     np.testing.assert_array_equal(ours.video_ids, theirs.video_ids)
-    np.testing.assert_allclose(ours.confidences, theirs.confidences, atol=1e-5)
+    np.testing.assert_allclose(ours.top_confidences, theirs.top_confidences, atol=1e-5)
     assert {**apart.record, "seconds": 0} == {**here.record, "seconds": 0}
 
 

@@ -39,12 +39,13 @@ def product_flops(kernel: Any, rows: int = 1) -> int:
 
 
 def wide_policy(policy: keras.DTypePolicy) -> keras.DTypePolicy:
-    """The dtype policy of a layer whose kernel is much larger than its inputs: float32 where the kernel is kept in it.
+    """The dtype policy of a layer whose kernel is much larger than its inputs: float32 under mixed_bfloat16.
 
-    At the batches of training such a product is bound by reading the kernel from memory. A copy of it in 16 bits, to be
-    written and read again, costs more than its shorter numbers save.
+    At the batches of training such a product is bound by reading the kernel from memory, also on the cards that compute
+    in bfloat16 (they multiply float32 in TF32). A copy of the kernel in bfloat16, to be written and read again, costs
+    more than its shorter numbers save: `docs/performance.md`.
     """
-    return keras.DTypePolicy("float32") if policy.variable_dtype == "float32" else policy
+    return keras.DTypePolicy("float32") if policy.name == "mixed_bfloat16" else policy
 
 
 def mean_frame(frames: Tensor, valid: Tensor) -> Tensor:

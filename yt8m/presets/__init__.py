@@ -16,7 +16,7 @@ A preset is a mapping:
 | `validation_videos` | how many videos they use, chosen by a hash of the id (50000 unless told) |
 | `start_at_label_rates` | biases of the heads start at each label's rate in the training set (false unless told) |
 | `batch_norm_momentum` | instead of the models' 0.999, which needs thousands of steps (null unless told) |
-| `precision` | of the products: `float32`, or `bfloat16` with weights and sums in float32 (float32 unless told) |
+| `precision` | of the products: `float32`, or `bfloat16` for all but the widest (float32 unless told) |
 | `ema` | share of the old in a moving average of the weights, which is judged and exported (null unless told) |
 | `sync_batch_norm` | take batch norm's statistics over all replicas, not on each by itself (false unless told) |
 | `distillation` | how a teacher counts: `weight` (the loss has the rest), `temperature`, `over` labels or classes |
