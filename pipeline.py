@@ -48,6 +48,13 @@ from yt8m.data_checks.thresholds import read_thresholds
 from yt8m.errors import InputError
 
 COMMANDS = "compile|run|submit|schedule|estimate|reproduce"
+INTERRUPTED = {
+    "run": "to continue, run it with --resume and the same --output",
+    "reproduce": "to continue, run the same command again",
+    "submit": "a run that was sent already goes on: look for it on the service's page before the command is run again",
+    "schedule": "see what there is with `python pipeline.py schedule list`; the same command again does no harm",
+}
+"""What to do after Ctrl-C, by command."""
 Configure = Callable[[dsl.PipelineTask, str], None]
 
 
@@ -225,11 +232,10 @@ def make_pipeline(
                     model=chosen.outputs["model"],
                     validation_predictions=chosen.outputs["validation_predictions"],
                     validation_index=validation_index, training_set=balanced.outputs["training_set"],
-                    profile=validated.outputs["profile"], champion=champion, registry=registry,
-                    vocabulary=vocabulary, floor=floor, min_gain=min_gain, vertex_project=vertex_project,
-                    vertex_region=vertex_region, work_root=work_root,
+                    profile=validated.outputs["profile"], registry=registry, vocabulary=vocabulary, floor=floor,
+                    min_gain=min_gain, vertex_project=vertex_project, vertex_region=vertex_region, work_root=work_root,
                 )  # fmt: skip
-                set_up(promoted, "predict")
+                set_up(promoted, "predict").set_caching_options(False)  # a champion may have come, or gone, since
                 published = publish_results(
                     **results(), **indexes, selected=chosen.outputs["model"], statistics=described.outputs["page"],
                     validation=validated.outputs["page"], report=analyzed.outputs["report"],
@@ -314,6 +320,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 2 for wrong input, 1 for a step that failed otherwise."""
+    args = argparse.Namespace(command="")
     try:
         args = parse(argv)
         args.run(args)
@@ -321,15 +328,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pipeline.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except StepFailed as error:
-        again = f"run --resume --output {Path(error.log).parent}" if args.command == "run" else "the same command"
-        print(f"pipeline.py: error: {error}\n  full log: {error.log}\n"
-              f"  to continue: python pipeline.py {again}", file=sys.stderr)  # fmt: skip
+        resume = f"python pipeline.py run --resume --output {Path(error.log).parent}"
+        again = resume if args.command == "run" else "run the same command again"
+        print(f"pipeline.py: error: {error}\n  full log: {error.log}\n  to continue: {again}", file=sys.stderr)
         return 2 if error.wrong_input else 1
     except RunFailed as error:
         print(f"pipeline.py: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("pipeline.py: interrupted; to continue, run it with --resume and the same --output", file=sys.stderr)
+        how = INTERRUPTED.get(args.command)
+        print(f"pipeline.py: interrupted{f'; {how}' if how else ''}", file=sys.stderr)
         return 130
     return 0
 

@@ -10,7 +10,6 @@ def promote_model(
     validation_index: dsl.Input[dsl.Dataset],
     training_set: dsl.Input[dsl.Dataset],
     profile: dsl.Input[dsl.Artifact],
-    champion: str,
     registry: str,
     vocabulary: str,
     floor: float,
@@ -21,7 +20,7 @@ def promote_model(
     card: dsl.Output[dsl.HTML],
     decision: dsl.Output[dsl.Artifact],
 ) -> None:
-    """Make the selected model the champion of a registry if it earns it, and say why or why not.
+    """Make the selected model the champion of a registry if it earns it, and say why or why not; never cached.
 
     Args:
         model: model.json of the challenger.
@@ -29,7 +28,6 @@ def promote_model(
         validation_index: The validation videos; the champion is predicted anew on the half that decides.
         training_set: What the challenger was trained on, for the model card.
         profile: What validate-data found; kept for the drift of later data, if the challenger wins.
-        champion: Fingerprint of the champion; another one means another decision; empty for none.
         registry: Folder or gs:// address of the champions; empty for registry below the work root.
         vocabulary: Vocabulary file (CSV) for the labels' names; empty for none.
         floor: GAP that the challenger must exceed in any case.

@@ -18,6 +18,7 @@ from targets.throughput import Interval, read_throughput
 from yt8m.candidates import check_candidates, read_candidates
 from yt8m.errors import InputError
 from yt8m.presets import load_preset
+from yt8m.progress import log
 from yt8m.records.labels_csv import is_labels_csv, read_labels_csv
 from yt8m.records.video_index import VideoIndex, read_index
 
@@ -64,6 +65,11 @@ def estimate_command(args: argparse.Namespace) -> None:
 def confirm_estimate(submission: Submission, index: str | None, *, ask: bool) -> None:
     """Show what a run of profile prod costs, and on a terminal ask whether to go on.
 
+    Args:
+        submission: what is sent.
+        index: of the train partition, or a CSV of labels; None for none.
+        ask: whether to go on only with an estimate and, on a terminal, a yes; else a missing one is only told of.
+
     Raises:
         InputError: no index to estimate from, or the answer was no.
     """
@@ -71,6 +77,8 @@ def confirm_estimate(submission: Submission, index: str | None, *, ask: bool) ->
         if ask:
             raise InputError("an estimate is shown before a run of profile prod: name the train partition's index (or "
                              "a CSV of VideoId,Labels) with --index, or go on without one with --yes")  # fmt: skip
+        log("no estimate is shown, as no index is named; --index F (the train partition's index, or a CSV of "
+            "VideoId,Labels) shows what a run costs")  # fmt: skip
         return
     train, values = _index(index), submission.values
     made = Estimate(submission.profile, submission.target, read_throughput(), read_prices(), PRECISIONS[0])

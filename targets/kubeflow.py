@@ -16,7 +16,7 @@ import requests
 import urllib3
 
 from targets.cron import kubeflow_cron
-from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, calmly, persist
+from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, calmly, persist, states_by_name
 from targets.tokens import KubeflowToken, Token
 from yt8m.errors import InputError
 
@@ -95,11 +95,11 @@ class Kubeflow:
         """Where a run stands."""
         found = self._call(lambda: self._client.get_run(run.id))
         details = found.run_details.task_details if found.run_details else None
-        steps = {
-            task.display_name: task.state.lower()
+        steps = states_by_name(
+            (task.display_name, task.state.lower())
             for task in details or []
             if task.state and task.display_name and not INTERNAL.fullmatch(task.display_name)
-        }
+        )
         reason = brief(found.error.message) if found.error and found.error.message else ""
         return Progress(STATES.get(found.state or "", "waiting"), steps, reason)
 
@@ -216,7 +216,8 @@ class Kubeflow:
                     f"in namespace {self._place.namespace or '(none given: name it with --namespace)'}")  # fmt: skip
         if error.status == 404:
             return f"not found (404: {_message(error)}); see that --host names Kubeflow Pipelines, as far as /pipeline"
-        return f"refused ({error.status}: {_message(error)})"
+        return (f"refused ({error.status}: {_message(error)}); see that --namespace, --experiment and "
+                "--service-account name what is there, and that it is Kubeflow Pipelines 2.x")  # fmt: skip
 
     def _hide(self, text: str) -> str:
         return self._token.hide(text) if self._token else text

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -17,6 +17,8 @@ from yt8m.progress import log
 GIVE_UP_SECONDS = 300.0
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
+WORST_FIRST = ("failed", "running", "pending")
+ENDED_WELL = ("succeeded", "skipped", "not_triggered")
 
 Value = TypeVar("Value")
 
@@ -90,6 +92,21 @@ class Schedule:
     cron: str
     paused: bool
     settings: str
+
+
+def states_by_name(steps: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """State by name of the step; of steps of one name (a loop's) the worst: failed before running before others."""
+    found: dict[str, str] = {}
+    for name, state in steps:
+        if name not in found or _badness(state) > _badness(found[name]):
+            found[name] = state
+    return found
+
+
+def _badness(state: str) -> int:
+    if state in WORST_FIRST:
+        return len(WORST_FIRST) - WORST_FIRST.index(state)
+    return -1 if state in ENDED_WELL else 0
 
 
 class Service(Protocol):

@@ -28,6 +28,7 @@ from targets.submit_command import follow, run_name
 from yt8m.artifacts import fingerprint
 from yt8m.commands.reproduce import render
 from yt8m.errors import InputError
+from yt8m.progress import log
 from yt8m.reproduction.paper import load_paper
 from yt8m.reproduction.steps import folder_of
 from yt8m.reproduction.work import FILE, PAGE, wanted
@@ -226,7 +227,10 @@ def _confirm(values: dict[str, Any], *, ask: bool) -> None:
     command += ["--seeds", str(int(values["seeds"]))] if values["seeds"] else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
     if done.returncode:
-        raise InputError("the estimate failed; go on without one with --yes")
+        if ask:
+            raise InputError("the estimate failed (see the line above); go on without one with --yes")
+        log("the estimate failed (see the line above); going on without one, as --yes says")
+        return
     print(done.stdout, file=sys.stderr, end="")
     if ask and sys.stdin.isatty() and input("start this run? [y/N] ").strip().lower() not in {"y", "yes"}:
         raise InputError("not started, as you said no")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from targets.compilation import MakePipeline
 from targets.connect import add_connection_options, connect
+from targets.estimate_command import confirm_estimate
 from targets.remote import Schedule, Service, one_schedule
 from targets.submission import add_job_options, prepared
 from targets.submit_command import check_name
@@ -22,11 +23,13 @@ def add_schedule_options(parser: argparse.ArgumentParser, make_pipeline: MakePip
     """The options of `schedule`."""
     parser.description = "Start runs on a timetable; a run that finds nothing new ends early."
     parser.epilog = ("example: python pipeline.py schedule create --target kfp --host "
-                     'https://kubeflow.example.com/pipeline --name nightly --cron "0 3 * * *"')  # fmt: skip
+                     'https://kubeflow.example.com/pipeline --profile prod --name nightly '
+                     '--cron "0 3 * * *"')  # fmt: skip
     actions = parser.add_subparsers(dest="action", required=True, metavar="create|list|pause|resume|delete")
     create = actions.add_parser("create", help="make a schedule, or bring the one of that name up to date")
     create.epilog = ('example: python pipeline.py schedule create --target vertex --project P --region us-central1 '
-                     '--staging-bucket gs://B --name nightly --cron "0 3 * * *" --time-zone Europe/Zurich')  # fmt: skip
+                     '--staging-bucket gs://B --profile prod --name nightly --cron "0 3 * * *" '
+                     '--time-zone Europe/Zurich')  # fmt: skip
     create.set_defaults(run=lambda args: create_command(args, make_pipeline))
     add_connection_options(create)
     add_job_options(create)
@@ -35,6 +38,8 @@ def add_schedule_options(parser: argparse.ArgumentParser, make_pipeline: MakePip
     create.add_argument("--time-zone", default="UTC", help="that the times are meant in (default: UTC)")
     create.add_argument("--cluster-time-zone", help="Kubeflow: that its schedules follow, CRON_SCHEDULE_TIMEZONE of "
                         "its scheduled-workflow controller (default: UTC)")  # fmt: skip
+    create.add_argument("--index", metavar="F", help="index of the train partition (or a CSV of VideoId,Labels), for "
+                        "an estimate of one run, which is shown for profile prod")  # fmt: skip
     listed = actions.add_parser("list", help="show the schedules")
     listed.set_defaults(run=list_command)
     add_connection_options(listed)
@@ -53,6 +58,8 @@ def create_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> Non
     """
     check_name(args.name)
     with prepared(args, make_pipeline, args.name, SCHEDULED) as submission:
+        if args.profile == "prod":
+            confirm_estimate(submission, args.index, ask=False)
         service = connect(args)
         cron = service.cron(args.cron, args.time_zone)
         found = service.schedules(args.name)

@@ -22,6 +22,7 @@ from targets.settings import Profile, load_profile
 from yt8m.artifacts import fingerprint
 from yt8m.candidates import read_candidates
 from yt8m.errors import InputError
+from yt8m.progress import log
 
 PLACEHOLDER = "@sha256:" + 64 * "0"
 
@@ -96,7 +97,18 @@ def usable_profile(args: argparse.Namespace) -> Profile:
         if image.endswith(PLACEHOLDER):
             raise InputError(f"{args.settings}: profiles > {profile.name} > images > {kind}: {image} is a placeholder; "
                              "put the digest there that `make push` prints")  # fmt: skip
+    _tell_of_local_images(profile, args.target)
     return profile
+
+
+def _tell_of_local_images(profile: Profile, target: str) -> None:
+    """Say which images lie in no registry, so that a run does not wait for ever for their pull without a word."""
+    local = [image for image in profile.images.values() if "/" not in image]
+    if local:
+        where = "Vertex AI cannot pull" if target == "vertex" else "unless they are on its nodes, a cluster cannot pull"
+        log(f"profile {profile.name}: {where} {', '.join(local)}, as no registry is named; `make images push "
+            "REGISTRY=... TAG=1` puts them into one, and --profile prod (or profiles > "
+            f"{profile.name} > images in the settings file) names them there")  # fmt: skip
 
 
 def _given(args: argparse.Namespace, known: dict[str, dict[str, Any]]) -> dict[str, Any]:

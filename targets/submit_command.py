@@ -24,7 +24,8 @@ def add_submit_options(parser: argparse.ArgumentParser, make_pipeline: MakePipel
     parser.description = ("Start a run on Kubeflow Pipelines or Vertex AI and print its address. Settings, candidates "
                           "and parameters are checked before anything is sent.")  # fmt: skip
     parser.epilog = ("example: python pipeline.py submit --target kfp --host https://kubeflow.example.com/pipeline "
-                     "--token-file token --set-parameter train_source=gs://BUCKET/yt8m/frame/train --wait")  # fmt: skip
+                     "--token-file token --profile prod --index build/train.parquet "
+                     "--parameters parameters.yaml --wait")  # fmt: skip
     parser.set_defaults(run=lambda args: submit_command(args, make_pipeline))
     add_connection_options(parser)
     add_job_options(parser)
@@ -43,7 +44,7 @@ def submit_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> Non
         InputError: wrong options, settings or parameters, or a service that refuses.
         RunFailed: with --wait, a run that failed or was cancelled.
     """
-    with prepared(args, make_pipeline, run_name(args.label or args.profile)) as submission:
+    with prepared(args, make_pipeline, run_name(args.label or words_of(args.profile))) as submission:
         if args.profile == "prod":
             confirm_estimate(submission, args.index, ask=not args.yes)
         service = connect(args)
@@ -64,6 +65,11 @@ def run_name(label: str) -> str:
             f"--label {label}: lower-case words are needed, with dashes between them, such as nightly-check"
         )
     return f"yt8m-{label}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.randbelow(10_000):04d}"
+
+
+def words_of(profile: str) -> str:
+    """The name of a profile as words that a run's name may have: `gpu2` -> `gpu`."""
+    return re.sub("[^a-z]+", "-", profile.lower()).strip("-") or "run"
 
 
 def check_name(name: str) -> None:

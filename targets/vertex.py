@@ -13,7 +13,7 @@ from google.cloud import aiplatform
 from google.cloud.aiplatform_v1 import PipelineJob
 
 from targets.cron import vertex_cron
-from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, calmly, persist
+from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, calmly, persist, states_by_name
 from targets.tokens import GoogleToken, Token
 from yt8m.errors import InputError
 from yt8m.storage import is_remote, join, list_tree
@@ -29,6 +29,13 @@ CONSOLE = "https://console.cloud.google.com/vertex-ai/locations/{region}/pipelin
 PASSING = (exceptions.TooManyRequests, exceptions.ServerError, TransportError, requests.ConnectionError,
            requests.Timeout)  # fmt: skip
 SETTINGS_LABEL = "yt8m-settings"
+CHECK = {
+    0: "--project, --region, --staging-bucket and --service-account are right, and the region has the GPU under steps "
+    "> train > gpu > vertex of the profile",
+    404: "--project and --region are right, and the project has the API (`gcloud services enable "
+    "aiplatform.googleapis.com`)",
+}
+"""What to look at, by the status of a refusal; 0 for the others."""
 
 Value = TypeVar("Value")
 
@@ -103,7 +110,7 @@ class Vertex:
     def progress(self, run: Run) -> Progress:
         """Where a run stands."""
         found = self._call(lambda: self._get(run.id).gca_resource)
-        steps = {task.task_name: task.state.name.lower() for task in found.job_detail.task_details}
+        steps = states_by_name((task.task_name, task.state.name.lower()) for task in found.job_detail.task_details)
         return Progress(STATES.get(found.state.name, "waiting"), steps, brief(found.error.message, 600)
                         if found.error.message else "")  # fmt: skip
 
@@ -210,7 +217,8 @@ class Vertex:
                              "identity roles/aiplatform.user, and roles/iam.serviceAccountUser on the account of "
                              "--service-account") from error  # fmt: skip
         except exceptions.GoogleAPICallError as error:
-            raise InputError(f"{self._where}: refused ({error.code}: {self._hide(brief(error.message))})") from error
+            raise InputError(f"{self._where}: refused ({error.code}: {self._hide(brief(error.message))}); see that "
+                             f"{CHECK.get(error.code or 0, CHECK[0])}") from error  # fmt: skip
 
     def _hide(self, text: str) -> str:
         return self._token.hide(text) if self._token else text

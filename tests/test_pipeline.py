@@ -22,7 +22,7 @@ GOLDEN = ROOT / "tests" / "golden" / "pipeline"
 GOLDEN_FILES = ["kfp-dev", "vertex-dev", "kfp-prod", "vertex-prod"]
 UNCACHED = {
     "fingerprint-source", "fingerprint-source-2", "fingerprint-source-3", "check-changes", "find-champion",
-    "find-champion-2",
+    "find-champion-2", "promote-model",
     "publish-results", "summarize-run",
 }  # fmt: skip
 DAGS = {"for-loop-1", "exit-handler-1", "condition-1", "condition-2", "for-loop-2", "for-loop-3"}

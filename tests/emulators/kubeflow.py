@@ -15,7 +15,7 @@ from typing import Any
 
 import kfp_server_api
 from kfp.pipeline_spec import pipeline_spec_pb2
-from pipeline_service import CRON_FIELD, PipelineService, check_parameters, check_pipeline, step_names
+from pipeline_service import CRON_FIELD, PipelineService, check_parameters, check_pipeline, step_names, step_states
 from plumbing import HttpError, demand, serve
 
 NUMBERS = {("V2beta1RecurringRun", "max_concurrency")}  # int64 on the wire
@@ -143,17 +143,13 @@ class Kubeflow(PipelineService):
         if run["state"] == "FAILED":
             run["error"] = {"code": 13, "message": end.get("error", "")}
         names = step_names(run["pipeline_spec"].get("pipeline_spec", run["pipeline_spec"]))
+        failed = run["state"] == "FAILED"
+        states = step_states(names, end, failed, ("FAILED", "SUCCEEDED" if failed else run["state"]))
         run["run_details"] = {"task_details": [
-            {"run_id": key, "task_id": str(number), "display_name": name, "state": self._state(name, run, end)}
-            for number, name in enumerate(["root-driver", *names])
+            {"run_id": key, "task_id": str(number), "display_name": name, "state": state}
+            for number, (name, state) in enumerate(zip(["root-driver", *names], [states[-1], *states], strict=True))
         ]}  # fmt: skip
         return run
-
-    @staticmethod
-    def _state(name: str, run: Any, end: Any) -> str:
-        if run["state"] == "FAILED":
-            return "FAILED" if name == end.get("failed") else "SUCCEEDED"
-        return str(run["state"])
 
     def _set_mode(self, key: str, verb: str) -> Any:
         demand(key in self.recurring, f"recurring run {key} not found", 404)

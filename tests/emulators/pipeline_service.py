@@ -22,6 +22,7 @@ FITS = {
     "LIST": lambda value: isinstance(value, list),
     "STRUCT": lambda value: isinstance(value, dict),
 }
+ROUNDS = 2  # of a loop, as for two candidates
 CRON_FIELD = r"(?:\*|\d+(?:-\d+)?)(?:/\d+)?(?:,(?:\*|\d+(?:-\d+)?)(?:/\d+)?)*"
 
 
@@ -52,13 +53,23 @@ def check_parameters(values: dict[str, Any], spec: dict[str, Any]) -> None:
 
 
 def step_names(spec: dict[str, Any]) -> list[str]:
-    """The tasks of a pipeline at any depth, but not those that only hold others."""
+    """The tasks of a pipeline at any depth, but not those that only hold others; those of a loop once a round."""
+    return _names_below(spec["root"]["dag"], spec["components"])
+
+
+def _names_below(dag: dict[str, Any], components: dict[str, Any]) -> list[str]:
     names = []
-    for part in (spec["root"], *spec["components"].values()):
-        for name, task in part.get("dag", {}).get("tasks", {}).items():
-            if "dag" not in spec["components"][task["componentRef"]["name"]]:
-                names.append(name)
+    for name, task in dag["tasks"].items():
+        part = components[task["componentRef"]["name"]]
+        inner = _names_below(part["dag"], components) if "dag" in part else [name]
+        names += inner * (ROUNDS if "parameterIterator" in task else 1)
     return names
+
+
+def step_states(names: list[str], end: dict[str, Any], failed: bool, states: tuple[Any, Any]) -> list[Any]:
+    """The states of tasks: of the first one by the name that is to fail in a run that failed, and of all others."""
+    bad = names.index(end["failed"]) if failed and end.get("failed") in names else None
+    return [states[number != bad] for number in range(len(names))]
 
 
 class PipelineService(Service):

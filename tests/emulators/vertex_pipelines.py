@@ -16,7 +16,7 @@ from zoneinfo import available_timezones
 from google.cloud import aiplatform_v1
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2, json_format
-from pipeline_service import CRON_FIELD, PipelineService, check_parameters, check_pipeline, step_names
+from pipeline_service import CRON_FIELD, PipelineService, check_parameters, check_pipeline, step_names, step_states
 from plumbing import HttpError, demand, serve
 from vertex_messages import PARENT, as_json, error_body, parsed
 
@@ -116,9 +116,10 @@ class VertexPipelines(PipelineService):
         if failed:
             job.error = {"code": 9, "message": end.get("error", "")}
         state = {2: 1, 3: 2}.get(int(job.state), 3)
+        names = step_names(as_json(job)["pipelineSpec"])
         job.job_detail = {"task_details": [
-            {"task_id": number, "task_name": task, "state": 7 if failed and task == end.get("failed") else state}
-            for number, task in enumerate(step_names(as_json(job)["pipelineSpec"]))
+            {"task_id": number, "task_name": task, "state": how}
+            for number, (task, how) in enumerate(zip(names, step_states(names, end, failed, (7, state)), strict=True))
         ]}  # fmt: skip
         return job
 

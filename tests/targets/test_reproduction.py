@@ -2,6 +2,8 @@
 `python tests/targets/test_reproduction.py` renews the golden files, for a change that is meant."""
 
 import re
+import shutil
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 import pipeline
 from targets.cluster import TARGETS
 from targets.compilation import SETTINGS
+from targets.journal import StepFailed
 from targets.reproduction import compile_reproduction, with_verb
 from targets.settings import load_profile
 from tests.targets.conftest import Cluster
@@ -121,6 +124,44 @@ def test_wrong_options_of_a_run_here_are_one_line(
     assert pipeline.main(["reproduce", *options, "-o", str(tmp_path / "out")]) == 2
     assert says in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_with_yes_a_failed_estimate_stops_nothing(
+    cluster: Cluster, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("targets.reproduction.sys.executable", shutil.which("false"))
+    given = parameters(**{name: f"gs://bucket/{name}" for name in ("train_source", "validation_source", "work_root")})
+    assert pipeline.main(["reproduce", "submit", *cluster.options, *given]) == 2
+    assert "the estimate failed (see the line above); go on without one with --yes" in capfd.readouterr().err
+    assert cluster.done("POST", cluster.runs) == 0
+    assert pipeline.main(["reproduce", "submit", *cluster.options, *given, "--yes"]) == 0
+    assert "going on without one, as --yes says" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["run"], "python pipeline.py run --resume --output here"),
+        (["reproduce", "-o", "there"], "run the same command again"),
+    ],
+)
+def test_how_to_continue_fits_the_command(
+    command: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(raised: BaseException) -> int:
+        def parse(_: Any) -> Namespace:
+            def fail(_: Any) -> None:
+                raise raised
+
+            return Namespace(command=command[0], run=fail)
+
+        monkeypatch.setattr(pipeline, "parse", parse)
+        return pipeline.main(command)
+
+    assert run(StepFailed("train", "no memory", wrong_input=False, log="here/run.log")) == 1
+    assert capsys.readouterr().err.endswith(f"to continue: {says}\n")
+    assert run(KeyboardInterrupt()) == 130
+    assert ("--resume" in capsys.readouterr().err) == (command[0] == "run")
 
 
 if __name__ == "__main__":

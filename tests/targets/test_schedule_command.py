@@ -8,6 +8,7 @@ import pytest
 
 import pipeline
 from tests.targets.conftest import SOURCES, Cluster
+from tests.targets.test_submit_command import LABELS, settings_of
 
 ATTEMPTS = 3  # of Google's client, which renews its token after a 401
 NIGHTLY = ["--name", "nightly", "--cron", "0 3 * * *"]
@@ -39,6 +40,17 @@ def test_the_same_again_changes_nothing_and_other_settings_replace_it(
     assert "replaced" in capsys.readouterr().out
     assert schedule(cluster, "list") == 0
     assert capsys.readouterr().out == f"nightly  active  {cron.replace('3', '4')}\n"
+
+
+def test_prod_shows_an_estimate_where_an_index_is_named(
+    cluster: Cluster, sources: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*sources, *NIGHTLY, *settings_of(tmp_path)]
+    (tmp_path / "labels.csv").write_text(LABELS)
+    assert schedule(cluster, "create", *options, "--index", str(tmp_path / "labels.csv")) == 0
+    assert "GPU hours" in capsys.readouterr().err
+    assert schedule(cluster, "create", *options) == 0
+    assert "no estimate is shown, as no index is named; --index" in capsys.readouterr().err
 
 
 def test_its_runs_look_for_changes_and_do_not_overlap(cluster: Cluster, sources: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Submitting and scheduling by the real clients, against emulators that check every request and misbehave."""
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from targets import remote
 from targets.connect import find_token
-from targets.remote import Job, one_schedule
+from targets.remote import Job, one_schedule, states_by_name
 from tests.targets.conftest import SOURCES, Cluster
 from yt8m.errors import InputError
 
@@ -42,6 +43,26 @@ def test_a_run_that_ends_badly_has_ended(cluster: Cluster, job: Job, end: str, s
     if end == "FAILED":
         assert progress.reason == "out of memory"
         assert [step for step, how in progress.steps.items() if how == "failed"] == ["train"]
+
+
+def test_a_failed_step_of_a_loop_is_seen_beside_one_that_succeeded(cluster: Cluster, job: Job) -> None:
+    """The service lists `train` once for each candidate, the one that failed first."""
+    cluster.script(end="FAILED", error="out of memory", failed="train")
+    service = cluster.service()
+    run = service.submit(job)
+    assert [service.progress(run) for _ in range(3)][-1].steps["train"] == "failed"
+    kept = cluster.request(f"{cluster.runs}/{run.id}")[1]
+    details = (kept.get("run_details") or kept.get("jobDetail") or {}).get(
+        "task_details" if cluster.target == "kfp" else "taskDetails", [])  # fmt: skip
+    states = [task["state"] for task in details if task.get("display_name", task.get("taskName")) == "train"]
+    assert states == ["FAILED", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("states", [["failed", "running", "pending", "succeeded"], ["running", "pending", "skipped"]])
+def test_of_steps_of_one_name_the_worst_counts(states: list[str]) -> None:
+    for order in itertools.permutations(states):
+        assert states_by_name(("train", state) for state in order) == {"train": states[0]}
+    assert states_by_name([("a", "succeeded"), ("b", "running")]) == {"a": "succeeded", "b": "running"}
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "reset", "lost", "409"])
@@ -119,7 +140,7 @@ def test_no_identity_where_one_is_asked_for_is_one_line(cluster: Cluster, job: J
         cluster.service().submit(job)
 
 
-@pytest.mark.parametrize(("status", "says"), [("403", "access denied"), ("400", "refused .400: .*injected")])
+@pytest.mark.parametrize(("status", "says"), [("403", "access denied"), ("400", "refused .400: .*injected.*see that")])
 def test_a_refusal_is_one_line_with_what_the_service_said(cluster: Cluster, job: Job, status: str, says: str) -> None:
     service = cluster.service()
     cluster.fault(status, "POST", cluster.runs)

@@ -12,7 +12,7 @@ import pipeline
 from targets.compilation import SETTINGS
 from targets.parameters import declared, read_pipeline
 from targets.submission import prepared
-from targets.submit_command import run_name
+from targets.submit_command import run_name, words_of
 from tests.targets.conftest import Cluster
 from yt8m.runs.records import run_of
 
@@ -46,7 +46,9 @@ def test_it_prints_the_address_and_waits_for_the_result(
     page = {"kfp": f"{cluster.address}/#/runs/details/", "vertex": "https://console.cloud.google.com/vertex-ai/"}
     assert out.startswith(page[cluster.target])
     assert len(out.splitlines()) == 1
-    lines = [line.strip().split("  ")[1] for line in err.splitlines()]
+    warning, *rest = err.splitlines()
+    assert re.search(r"profile dev: .*cannot pull yt8m-data:dev, yt8m-trainer:dev.*make images push", warning)
+    lines = [line.strip().split("  ")[1] for line in rest]
     assert [line for line in lines if line.startswith("train:")] == ["train: pending", "train: running",
                                                                       "train: succeeded"]  # fmt: skip
     assert [line for line in lines if line.startswith("run ")] == ["run waiting", "run running", "run succeeded"]
@@ -133,6 +135,14 @@ def test_prod_shows_an_estimate_first(cluster: Cluster, sources: list[str], tmp_
     assert "GPU hours" in err
     assert "900 " not in out
     assert submit(cluster, *options, "--yes") == 0
+    err = capsys.readouterr().err
+    assert "no estimate is shown, as no index is named; --index" in err
+    assert "no registry" not in err
+
+
+def test_a_profile_of_any_name_makes_the_name_of_a_run() -> None:
+    assert [words_of(name) for name in ("prod", "gpu2", "Big_GPU-2x", "8")] == ["prod", "gpu", "big-gpu-x", "run"]
+    assert run_of(f"gs://b/artifacts/1/{run_name(words_of('gpu2'))}/train_1/model") is not None
 
 
 def test_a_changed_image_or_library_never_meets_an_old_result(
