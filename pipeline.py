@@ -124,7 +124,8 @@ def make_pipeline(
             registry: Folder or gs:// address of the champions; empty for registry below the work root.
             vertex_project: Google Cloud project whose Vertex AI Model Registry gets each champion too; empty for none.
             vertex_region: Its region.
-            vocabulary: The dataset's vocabulary.csv, for the names of labels; empty for none.
+            vocabulary: The dataset's vocabulary.csv, for the names of labels; labels outside it stop the run; empty for
+                none, then reports have no names, and labels from 3862 on stop the run.
             candidates: Models to train and compare, each exactly {name, preset, overrides}.
             recipe: How the training set is made; the name of a recipe of the library.
             seed: Of everything random; the same seed makes the same models.

@@ -24,7 +24,8 @@ def validate_data(
         train_index: The train partition.
         validation_index: The validation partition.
         test_index: The test partition.
-        vocabulary: Vocabulary file (CSV); labels beyond it are unknown; empty for none.
+        vocabulary: Vocabulary file (CSV); labels beyond it are unknown; empty for none, then those are that no model
+            of the dataset's 3,862 classes has.
         champion: Fingerprint of the champion, whose data profile this data is compared with; empty for none.
         registry: Folder or gs:// address of the champions; empty for registry below the work root.
         thresholds: Name of a check to the highest value that passes; the library's own for those left out.
@@ -40,6 +41,7 @@ def validate_data(
     from yt8m.data_checks.validate import measured, validate_data
     from yt8m.runs.changes import registry_of
     from yt8m.runs.records import recorded
+    from yt8m.vocabulary import NUM_CLASSES
 
     indexes = [train_index, validation_index, test_index]
     with recorded("validate-data", work_root, [profile, page], indexes) as record:
@@ -47,6 +49,7 @@ def validate_data(
             {"train": train_index.path, "validate": validation_index.path, "test": test_index.path},
             profile.path,
             vocabulary=vocabulary or None,
+            num_classes=NUM_CLASSES,
             baseline=champion_profile(registry_of(registry, work_root)),
             thresholds=thresholds,
             copies=record.folders,

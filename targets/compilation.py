@@ -12,14 +12,18 @@ from kfp import compiler
 from kfp.dsl.base_component import BaseComponent
 
 from targets.cluster import TARGETS, Target, configure
+from targets.prices import TABLE as PRICES
+from targets.prices import read_prices
 from targets.settings import Profile, load_profile
 from yt8m.artifacts import fingerprint
 from yt8m.candidates import check_candidates, read_candidates
 from yt8m.code_version import code_version
 from yt8m.data_checks.thresholds import read_thresholds
+from yt8m.errors import InputError
 from yt8m.progress import log
 from yt8m.storage import write_text
 
+CURRENCY = "USD"
 SETTINGS = Path(__file__).resolve().parent.parent / "settings.yaml"
 CANDIDATES = [
     {"name": "netvlad", "preset": "paper-netvlad", "overrides": {}},
@@ -44,7 +48,7 @@ def compile_for(
         candidates,
         version_of(profile),
         thresholds=profile.thresholds,
-        rates=profile.rates,
+        rates=rates_of(profile, target),
     )
     text = compiled(pipeline, path.name)
     thresholds = read_thresholds(profile.thresholds)
@@ -53,6 +57,21 @@ def compile_for(
         found = re.search(rf"#\s+{name}: {kind} \[Default: .*\]", text)
         text = text.replace(found[0], line, 1) if found else text
     write_text(path, text)
+
+
+def rates_of(profile: Profile, target: Target, prices: Path = PRICES) -> dict[str, float]:
+    """Price of an hour in USD by kind of step: the profile's own, or by the price table; empty without either."""
+    if profile.rates:
+        return profile.rates
+    try:
+        table = read_prices(prices)
+        if table.currency != CURRENCY:
+            raise InputError(f"{prices}: prices are in {table.currency}, and a summary's are in {CURRENCY}")
+        found = {kind: table.of(step, spot=bool(step.spot) and target == "kfp") for kind, step in profile.steps.items()}
+    except InputError as error:
+        log(f"profile {profile.name}: summaries of runs will give no cost ({error}); give rates in the settings file")
+        return {}
+    return {kind: round(price, 4) for kind, (price, _) in found.items()}
 
 
 def tell_of_spot(target: Target, profile: Profile) -> None:

@@ -10,6 +10,8 @@ from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
 from yt8m.storage import local_copy
 
+NUM_CLASSES = 3862
+"""Labels of the 2018 edition: what a model has where no vocabulary is given."""
 COLUMNS = ("Index", "TrainVideoCount", "Name", "Vertical1")
 
 

@@ -11,6 +11,7 @@ from yt8m.cli import main
 from yt8m.data_checks.validate import validate_data
 from yt8m.errors import InputError
 from yt8m.records.video_index import VideoIndex, read_index, write_index
+from yt8m.vocabulary import NUM_CLASSES
 
 VOCABULARY = Path(__file__).parents[2] / "sample" / "vocabulary.csv"
 
@@ -79,6 +80,15 @@ def test_duplicates_and_unknown_labels_are_counted(indexes: dict[str, Path], tmp
         thresholds={"unknown_labels": 4, "duplicate_ids": 3},
     )  # fmt: skip
     assert passed["passed"]
+
+
+def test_without_a_vocabulary_the_classes_of_the_model_are_the_limit(indexes: dict[str, Path], tmp_path: Path) -> None:
+    labels = read_index(indexes["train"]).labels.copy()
+    labels[:2] = NUM_CLASSES
+    train = changed(indexes["train"], tmp_path, labels=labels)
+    with pytest.raises(InputError, match=r"unknown_labels is 2.*train: 2 \(3862, \.\.\.\)"):
+        validate_data({"train": train}, tmp_path / "out", num_classes=NUM_CLASSES)
+    assert validate_data({"train": train}, tmp_path / "out")["passed"]
 
 
 def test_moved_labels_stop_by_name(indexes: dict[str, Path], tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def validate_data(
     output_dir: StrPath,
     *,
     vocabulary: StrPath | None = None,
+    num_classes: int | None = None,
     baseline: StrPath | None = None,
     thresholds: Mapping[str, Any] | None = None,
     sample: int = VIDEOS,
@@ -42,6 +43,7 @@ def validate_data(
         indexes: partition (`train` and others) -> its index file.
         output_dir: folder for `validation.json`, `validation.html` and `data_profile.json` (of the train partition).
         vocabulary: vocabulary.csv; labels beyond it are unknown, and movers get names.
+        num_classes: labels from here on are unknown where there is no vocabulary; None for no limit.
         baseline: a `data_profile.json` to compare with (the champion's); without one nothing is said of drift.
         thresholds: those that differ from the defaults.
         sample: train videos that are read for the feature means.
@@ -61,7 +63,7 @@ def validate_data(
     profile = profile_of(partitions["train"], videos=sample, source=source)
     before = read_profile(baseline) if baseline else None
     found = {
-        "unknown_labels": unknown_labels(partitions, len(words) if words else None),
+        "unknown_labels": unknown_labels(partitions, len(words) if words else num_classes),
         "duplicate_ids": duplicates(partitions),
         "leaked_ids": leaks(partitions),
     }

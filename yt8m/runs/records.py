@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from yt8m.errors import InputError
 from yt8m.storage import exists, join, read_json, write_json
 
-RUN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|yt8m(?:-[a-z]+)*-\d[\d-]*")
+RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+RUN_NAME = re.compile(r"yt8m(?:-[a-z]+)*-\d[\d-]*")
 UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_ERROR = 2000
 
@@ -50,13 +51,20 @@ class Record:
 
 
 def run_of(address: str) -> str | None:
-    """The name of the run that an output's address belongs to: Kubeflow's run id, or the job's name elsewhere."""
-    return next((part for part in address.split("/") if RUN.fullmatch(part)), None)
+    """The name of the run that an output's address belongs to: Kubeflow's run id, or the job's name elsewhere.
+
+    Of names the last one counts: a bucket or a folder above may have one like a run's. Of ids the first after it:
+    Kubeflow has another below the step.
+    """
+    parts = address.split("/")
+    named = [place for place, part in enumerate(parts) if RUN_NAME.fullmatch(part)]
+    below = parts[named[-1] + 1 :] if named else parts
+    return next((part for part in below if RUN_ID.fullmatch(part)), parts[named[-1]] if named else None)
 
 
 def run_name(job_name: str, job_id: str) -> str:
     """The name that `run_of` finds in the outputs of a job, from the placeholders of its name and id."""
-    return job_id if RUN.fullmatch(job_id) else job_name
+    return job_id if RUN_ID.fullmatch(job_id) else job_name
 
 
 def predict_step(partition: str, candidate: str) -> str:

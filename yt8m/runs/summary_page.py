@@ -37,7 +37,7 @@ def _tiles(summary: dict[str, Any]) -> list[Tile]:
     ]  # fmt: skip
     if summary["cost"]:
         tiles.append(Tile("Cost", f"{summary['cost']['total']:.2f} {summary['cost']['currency']}",
-                          "by the price table of settings.yaml"))  # fmt: skip
+                          "by the hour, of steps that ran"))  # fmt: skip
     return tiles
 
 

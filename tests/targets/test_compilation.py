@@ -1,0 +1,34 @@
+"""What the compiled files take from settings and prices."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from targets.compilation import SETTINGS, rates_of
+from targets.prices import TABLE, read_prices
+from targets.settings import load_profile
+
+
+def test_the_hour_of_a_step_in_a_summary_is_that_of_the_estimate() -> None:
+    profile, prices = load_profile(SETTINGS, "prod"), read_prices()
+    rates = rates_of(profile, "kfp")
+    assert rates == {kind: pytest.approx(prices.of(step, spot=False)[0], abs=1e-4)
+                     for kind, step in profile.steps.items()}  # fmt: skip
+    assert rates["train"] > rates["data"] > 0
+    spot = replace(profile, steps={**profile.steps, "train": replace(profile.steps["train"], spot="gke")})
+    assert rates_of(spot, "kfp")["train"] < rates["train"] == rates_of(spot, "vertex")["train"]
+    own = {"data": 1.0, "train": 2.0, "predict": 3.0}
+    assert rates_of(replace(profile, rates=own), "kfp") == own
+
+
+def test_without_a_price_no_cost_is_given_and_a_line_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices = tmp_path / "prices.yaml"
+    for old, new, says in (("NVIDIA_L4", "NVIDIA_L5", "no price of NVIDIA_L4"), ("USD", "CHF", "prices are in CHF")):
+        prices.write_text(TABLE.read_text().replace(old, new))
+        assert rates_of(load_profile(SETTINGS, "prod"), "kfp", prices) == {}
+        (line,) = capsys.readouterr().err.splitlines()
+        assert says in line
+        assert "summaries of runs will give no cost" in line
