@@ -140,7 +140,11 @@ def test_no_identity_where_one_is_asked_for_is_one_line(cluster: Cluster, job: J
         cluster.service().submit(job)
 
 
-@pytest.mark.parametrize(("status", "says"), [("403", "access denied"), ("400", "refused .400: .*injected.*see that")])
+@pytest.mark.parametrize(("status", "says"), [
+    ("403", "access denied"),
+    ("400", "refused .400: .*injected.*see that"),
+    ("404", "404: .*injected.*see that (--host names|--project and --region are right)"),
+])  # fmt: skip
 def test_a_refusal_is_one_line_with_what_the_service_said(cluster: Cluster, job: Job, status: str, says: str) -> None:
     service = cluster.service()
     cluster.fault(status, "POST", cluster.runs)
