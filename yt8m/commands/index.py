@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source-root", metavar="DIR", help="name shards relative to DIR (default: common folder)")
     parser.add_argument("--verify", action="store_true", help="read every record whole and check its CRC32C")
     parser.add_argument(
-        "--threads", type=at_least(1), metavar="N", help="shards read at once (default: 4, on gs:// 32)"
+        "--threads", type=at_least(1), metavar="N", help="shards read at once (default: by where they are: 1 to 32)"
     )
     parser.add_argument("--skip-bad-records", action="store_true", help="list bad records instead of stopping")
 
