@@ -159,7 +159,7 @@ def _threads_for(files: list[FileInfo], verify: bool) -> int:
 
 
 def is_cached(path: str, offset: int) -> bool:
-    """Whether a byte of a local file is in the page cache; False where that cannot be known, as on systems but Linux."""
+    """Whether a byte of a local file is in the page cache; False where that cannot be known, as on other systems."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
