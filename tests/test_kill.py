@@ -20,7 +20,7 @@ VIDEOS = 40_000
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A long list of labels, and its index."""
+    """A long list of labels and its index, and frame-level shards."""
     folder = tmp_path_factory.mktemp("inputs")
     generator = random.Random(2)
     lines = (
@@ -29,6 +29,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "labels.csv").write_text("VideoId,Labels\n" + "\n".join(lines) + "\n")
     assert cli.main(["index", str(folder / "labels.csv"), "-o", str(folder / "index.parquet")]) == 0
+    assert cli.main(["simulate", str(SAMPLE / "validate"), "--max-frames", "4", "-o", str(folder / "frames")]) == 0
     return folder
 
 
@@ -36,11 +37,12 @@ def commands(inputs: Path) -> dict[str, list[str]]:
     return {
         "index of labels": ["index", str(inputs / "labels.csv")],
         "index of shards": ["index", str(SAMPLE / "validate"), "--verify"],
+        "index of frames": ["index", str(inputs / "frames")],
         "rebalance": ["rebalance", str(inputs / "index.parquet"), "--recipe", "rare-then-all"],
     }
 
 
-@pytest.mark.parametrize("job", ["index of labels", "index of shards", "rebalance"])
+@pytest.mark.parametrize("job", ["index of labels", "index of shards", "index of frames", "rebalance"])
 def test_a_file_appears_whole(inputs: Path, tmp_path: Path, job: str, pytestconfig: pytest.Config) -> None:
     command = commands(inputs)[job]
     straight, output = tmp_path / "straight.parquet", tmp_path / "killed" / "out.parquet"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.records.made import frame_record, frame_records, video_record
 from yt8m.records import bulk_scan, scan
-from yt8m.records.bulk_scan import Regular, read_regular
+from yt8m.records.bulk_scan import Columns, read_regular
 from yt8m.records.tfrecord import RecordWriter
 from yt8m.records.tfrecord import frame_record as framed
 from yt8m.records.walk import FileReader
@@ -38,11 +38,11 @@ def by_records(path: str) -> scan.ShardScan:
         return scan._Scan(path, read, size, False, False).run()
 
 
-def same(found: Regular, expected: scan.ShardScan) -> bool:
-    return all(np.array_equal(column, getattr(expected, name)) for name, column in found._asdict().items())
+def same(found: Columns, expected: scan.ShardScan) -> bool:
+    return all(np.array_equal(column, getattr(expected, name)) for name, column in vars(found).items())
 
 
-def read(path: str) -> Regular | None:
+def read(path: str) -> Columns | None:
     return read_regular(path, Path(path).stat().st_size)
 
 

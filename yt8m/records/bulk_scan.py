@@ -7,8 +7,8 @@ last word.
 """
 
 import os
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import google_crc32c
 import numpy as np
@@ -33,8 +33,16 @@ _ENTRY, _KEY, _VALUE, _CONTEXT = 0x0A, 0x0A, 0x12, 0x0A
 _LONGEST_VARINT = 3  # bytes: labels below 2^21
 
 
-class Regular(NamedTuple):
-    """The columns of a shard of n records, as in `ShardScan`."""
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What the index keeps of the n good records of a shard.
+
+    Attributes:
+        video_ids: bytes [n] (NumPy `S`).
+        offsets, lengths, num_frames: int64 [n].
+        checksums: uint32 [n], the stored CRC32C of each payload.
+        labels: int32 [occurrences], counts: int64 [n], labels of each record.
+    """
 
     video_ids: np.ndarray
     offsets: np.ndarray
@@ -49,7 +57,7 @@ class _Irregular(Exception):
     """Something that is left to the scan record by record."""
 
 
-def read_regular(path: str, size: int) -> Regular | None:
+def read_regular(path: str, size: int) -> Columns | None:
     """The columns of a local frame-level shard of `size` bytes; None when anything in it is not regular.
 
     Raises:
@@ -86,7 +94,7 @@ def _read_heads(path: str, size: int) -> tuple[bytes, np.ndarray]:
     return b"".join((*heads, head, bytes(READ_BYTES - FOOTER_BYTES + _SLACK))), np.array(offsets, np.int64)
 
 
-def _columns(data: bytes, offsets: np.ndarray) -> Regular:
+def _columns(data: bytes, offsets: np.ndarray) -> Columns:
     count, flat = len(offsets), np.frombuffer(data, np.uint8)
     rows = flat[: (count + 1) * READ_BYTES].reshape(count + 1, READ_BYTES)
     checksums = rows[1:, :FOOTER_BYTES].copy().view("<u4")[:, 0]
@@ -101,7 +109,7 @@ def _columns(data: bytes, offsets: np.ndarray) -> Regular:
     ids, spans = _entries(flat, inside, end)
     labels, counts = _labels(flat, *spans)
     num_frames = _frames(data, end, lengths - (end - start))
-    return Regular(_texts(flat, *ids), offsets, lengths, num_frames, checksums, labels, counts)
+    return Columns(_texts(flat, *ids), offsets, lengths, num_frames, checksums, labels, counts)
 
 
 def _length_crcs(lengths: np.ndarray) -> np.ndarray:

@@ -1,13 +1,14 @@
 """The scan of one shard: what the index keeps of each record, and what was wrong with the others."""
 
 from array import array
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Self
 
 import google_crc32c
 import numpy as np
 
 from yt8m.errors import InputError, RecordError
-from yt8m.records.bulk_scan import read_regular
+from yt8m.records.bulk_scan import Columns, read_regular
 from yt8m.records.features import FeatureError, Level
 from yt8m.records.head import Head, read_head, read_whole
 from yt8m.records.objects import ObjectReader
@@ -18,16 +19,13 @@ from yt8m.storage import is_remote
 FINGERPRINT_ENTRY = np.dtype([("length", "<u8"), ("stored_crc", "<u4")])
 
 
-class ShardScan(NamedTuple):
-    """The records of a shard as columns over its n good records.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShardScan(Columns):
+    """The records of a shard.
 
     Attributes:
         path, size: of the shard.
         fingerprint: CRC32C over (length uint64, stored CRC uint32) of each good record, 8 hexadecimal digits.
-        video_ids: bytes [n] (NumPy `S`).
-        offsets, lengths, num_frames: int64 [n].
-        checksums: uint32 [n], the stored CRC32C of each payload.
-        labels: int32 [occurrences], counts: int64 [n], labels of each record.
         level: `frame` or `video`; None when no record is good.
         skipped: `{file, record, offset, bytes, problem}` of each stretch that was left out.
     """
@@ -35,15 +33,14 @@ class ShardScan(NamedTuple):
     path: str
     size: int
     fingerprint: str
-    video_ids: np.ndarray
-    offsets: np.ndarray
-    lengths: np.ndarray
-    num_frames: np.ndarray
-    checksums: np.ndarray
-    labels: np.ndarray
-    counts: np.ndarray
     level: Level | None
     skipped: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, columns: Columns, path: str, size: int, level: Level | None, skipped: list[dict[str, Any]]) -> Self:
+        """The scan that found these columns."""
+        fingerprint = shard_fingerprint(columns.lengths, columns.checksums)
+        return cls(**vars(columns), path=path, size=size, fingerprint=fingerprint, level=level, skipped=skipped)
 
 
 def scan_shard(
@@ -63,8 +60,7 @@ def scan_shard(
     try:
         regular = None if verify or is_remote(path) else read_regular(path, size)
         if regular:
-            fingerprint = shard_fingerprint(regular.lengths, regular.checksums)
-            return ShardScan(path, size, fingerprint, *regular, level="frame", skipped=[])
+            return ShardScan.of(regular, path, size, "frame", [])
         with ObjectReader(path, size, generation, everything=verify) if is_remote(path) else FileReader(path) as read:
             return _Scan(path, read, size, verify, skip_bad_records).run()
     except OSError as error:
@@ -94,11 +90,11 @@ class _Scan:
             self._refuse(*damage)
         columns = np.array(numbers, np.int64).reshape(-1, 5).T
         self.skipped.sort(key=lambda entry: entry["offset"])
-        return ShardScan(
-            self.path, self.size, shard_fingerprint(columns[1], columns[2]), np.array(ids, np.bytes_), columns[0],
-            columns[1], columns[3], columns[2].astype(np.uint32), np.array(labels, np.int32), columns[4], self.level,
-            self.skipped,
+        found = Columns(
+            np.array(ids, np.bytes_), columns[0], columns[1], columns[3], columns[2].astype(np.uint32),
+            np.array(labels, np.int32), columns[4],
         )  # fmt: skip
+        return ShardScan.of(found, self.path, self.size, self.level, self.skipped)
 
     def _head(self, step: Step) -> Head | None:
         """What the record says, or None when it is bad and bad ones are skipped."""

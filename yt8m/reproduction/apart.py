@@ -1,16 +1,15 @@
 """A training and its prediction as two commands: each has its memory to itself, and ends alone when it dies."""
 
 import json
-import signal
 import subprocess
 import sys
-import threading
 from collections import deque
 from pathlib import Path
 from typing import Any
 
 from yt8m.errors import InputError, Interrupted
 from yt8m.storage import read_json
+from yt8m.training.interruption import Interruption
 
 LINES = 3
 KILLED, STOPPED = -9, 75
@@ -59,29 +58,19 @@ def command(*words: Any) -> None:
         raise CommandFailed(f"yt8m {words[0]} ended with {how}{memory}: {' '.join(line.strip() for line in said)}")
 
 
-class _Stopping:
-    """Hands a SIGTERM on to a process, also one that came before the process was there; in the main thread alone."""
+class _Stopping(Interruption):
+    """Hands a SIGTERM on to a process, also one that came before the process was there."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._process: subprocess.Popen[str] | None = None
-        self._came = False
-        self._kept: Any = None
-
-    def __enter__(self) -> "_Stopping":
-        if threading.current_thread() is threading.main_thread():
-            self._kept = signal.signal(signal.SIGTERM, self._note)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._kept is not None:
-            signal.signal(signal.SIGTERM, self._kept)
 
     def hand_on_to(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        if self._came:
+        if self.requested:
             process.terminate()
 
-    def _note(self, _number: int, _frame: Any) -> None:
-        self._came = True
+    def _note(self, number: int, frame: Any) -> None:
+        super()._note(number, frame)
         if self._process is not None:
             self._process.terminate()

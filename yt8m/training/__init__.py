@@ -1,8 +1,8 @@
 """Training with Keras on TensorFlow: phases of a training set, checkpoints, validation, export.
 
-The order of things: `train` reads and checks what it is given (job.py), makes the model, and runs the phases in order
-(phases.py). A phase is one Keras `fit`: the loader's batches (feed.py) go through a jitted step (learner.py) while one
-callback (supervisor.py) counts steps, validates, keeps the history, stops and writes checkpoints. Whatever decides
-the result is in the configuration; whatever has happened so far is in the state (state.py), so a killed run
-continues as if nothing had been.
+The order of things: `train` reads and checks what it is given (job.py); the trainer (trainer.py) makes the model and
+runs the phases in order (plan.py). In a phase the supervisor (supervisor.py) takes the loader's batches, copied ahead
+(feed.py), through a compiled step (learner.py), counts, validates, keeps the history, stops and writes checkpoints.
+Whatever decides the result is in the configuration; whatever has happened so far is in the state (state.py), so a
+killed run continues as if nothing had been.
 """

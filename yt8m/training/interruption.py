@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from typing import Any
+from typing import Any, Self
 
 from yt8m.errors import Interrupted
 
@@ -18,7 +18,7 @@ class Interruption:
         self.requested = False
         self._kept: Any = None
 
-    def __enter__(self) -> "Interruption":
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._kept = signal.signal(signal.SIGTERM, self._note)
         return self
@@ -32,5 +32,5 @@ class Interruption:
         if self.requested:
             raise Interrupted("the training was stopped by SIGTERM")
 
-    def _note(self, _number: int, _frame: Any) -> None:
+    def _note(self, number: int, frame: Any) -> None:
         self.requested = True
