@@ -1,6 +1,5 @@
 """The index of folders, globs, files, gs:// and several of them."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from tests.records.made import GOLDEN, SAMPLE, frame_record, video_record
 from yt8m.errors import InputError, RecordError
-from yt8m.records.build import build_index, find_duplicates, is_cached
+from yt8m.records.build import build_index, find_duplicates
 from yt8m.records.features import decode_context
 from yt8m.records.tfrecord import RecordWriter, map_file, read_payload
 from yt8m.records.video_index import read_index
@@ -155,21 +154,6 @@ def test_objects_on_gs(tmp_path: Path, gcs: Any) -> None:
     generations, crcs = zip(*index.extra["objects"], strict=True)
     assert all(generations)
     assert crcs == tuple(cloud.checksum(path.read_bytes()) for path in shards.values())
-
-
-def test_whether_a_shard_is_in_the_page_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shard = tmp_path / "shard"
-    shard.write_bytes(bytes(1 << 20))
-    shard.read_bytes()
-    try:
-        with open(shard, "rb") as file:
-            os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
-    except OSError:
-        pytest.skip("this file system does not tell")
-    assert is_cached(str(shard), 1 << 19)
-    assert not is_cached(str(tmp_path / "none"), 0)
-    monkeypatch.delattr(os, "RWF_NOWAIT")
-    assert not is_cached(str(shard), 1 << 19)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -101,3 +101,18 @@ def test_json_refuses_nan_and_reading_rubbish_is_one_line(tmp_path: Path) -> Non
     (tmp_path / "b.json").write_text("{")
     with pytest.raises(InputError, match=r"b\.json: not a JSON file"):
         storage.read_json(tmp_path / "b.json")
+
+
+def test_whether_a_file_is_in_the_page_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = tmp_path / "shard"
+    shard.write_bytes(bytes(1 << 20))
+    shard.read_bytes()
+    try:
+        with open(shard, "rb") as file:
+            os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
+    except OSError:
+        pytest.skip("this file system does not tell")
+    assert storage.is_cached(str(shard), 1 << 19)
+    assert not storage.is_cached(str(tmp_path / "none"), 0)
+    monkeypatch.delattr(os, "RWF_NOWAIT")
+    assert not storage.is_cached(str(shard), 1 << 19)

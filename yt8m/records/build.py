@@ -13,7 +13,7 @@ from yt8m.progress import Progress
 from yt8m.records.labels_csv import is_labels_csv, read_labels_csv
 from yt8m.records.scan import ShardScan, scan_shard
 from yt8m.records.video_index import Shard, VideoIndex, write_index
-from yt8m.storage import FileInfo, is_remote, join, list_files
+from yt8m.storage import FileInfo, is_cached, is_remote, join, list_files
 
 GS = "gs://"
 SIMULATED = "-simulated"
@@ -156,20 +156,6 @@ def _threads_for(files: list[FileInfo], verify: bool) -> int:
         return VERIFYING_THREADS
     some = files[:: max(len(files) // PROBED, 1)]
     return CACHED_THREADS if all(is_cached(file.path, file.size // 2) for file in some) else LOCAL_THREADS
-
-
-def is_cached(path: str, offset: int) -> bool:
-    """Whether a byte of a local file is in the page cache; False where that cannot be known, as on other systems."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT) >= 0
-    except (OSError, AttributeError):
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _combine(scans: list[ShardScan], root: str) -> VideoIndex:

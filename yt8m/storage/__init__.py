@@ -16,14 +16,14 @@ from types import ModuleType
 from typing import Any
 
 from yt8m.errors import InputError
-from yt8m.storage.local import PARTIAL, FileInfo, atomic_directory, create_file, list_local, require_file
+from yt8m.storage.local import PARTIAL, FileInfo, atomic_directory, create_file, is_cached, list_local, require_file
 from yt8m.storage.local import atomic_file as atomic_local_file
 from yt8m.storage.trees import copy_file, file_crc32c, list_tree
 
 __all__ = [
     "PARTIAL", "FileInfo", "atomic_directory", "atomic_file", "copy_file", "create_json", "delete", "exists",
-    "file_crc32c", "is_remote", "join", "list_files", "list_names", "list_tree", "local_copy", "read_bytes",
-    "read_json", "read_range", "require_file", "stage", "write_json", "write_text",
+    "file_crc32c", "is_cached", "is_remote", "join", "list_files", "list_names", "list_tree", "local_copy",
+    "read_bytes", "read_json", "read_range", "require_file", "stage", "write_json", "write_text",
 ]  # fmt: skip
 
 SHARD_PATTERN = "*.tfrecord"

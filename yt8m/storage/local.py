@@ -59,6 +59,20 @@ def require_file(path: str | os.PathLike[str], remedy: str = "check the path") -
     return path
 
 
+def is_cached(path: str, offset: int) -> bool:
+    """Whether a byte of a local file is in the page cache; False where that cannot be known, as on other systems."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT) >= 0
+    except (OSError, AttributeError):
+        return False
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path to write to; on success it becomes `path`, on any error it is removed."""
