@@ -11,6 +11,7 @@ UV := $(BIN)/uv
 READY := $(VENV)/.ready
 JAX := .venv-jax
 WORKERS ?= 2
+SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SOURCE ?=
 OUT ?= build/run
 export REGISTRY ?=
@@ -18,7 +19,7 @@ export TAG ?= dev
 export BASE_IMAGE ?= python:3.11-slim-bookworm
 export TRAINER ?= gpu
 
-.PHONY: help setup run reproduce test test-jax test-containers in-docker lint compile images push base-image bench bench-gpu lock clean
+.PHONY: help setup run reproduce test test-long test-jax test-containers in-docker lint compile images push base-image bench bench-gpu lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +42,11 @@ run: setup ## train, explain and submit on the sample, or on SOURCE=/my/yt8m/fra
 reproduce: setup ## run the paper's experiments on the sample, into build/paper
 	@$(BIN)/yt8m reproduce --scale sample -o build/paper
 
-test: setup ## run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: setup ## run the tests (WORKERS=2 beside each other)
+	@$(BIN)/python -m pytest $(SPREAD)
+
+test-long: setup ## run the long sweeps (tests/**/long_*.py), and kill commands 100 times each
+	@$(BIN)/python -m pytest $(SPREAD) --kills 100 -o python_files="long_*.py test_kill*.py"
 
 test-jax: setup $(JAX)/.ready ## hold the models on Keras' JAX backend against TensorFlow's, in an environment of their own
 	@KERAS_BACKEND=tensorflow $(BIN)/python tests/backends/outputs.py build/backends/tensorflow.npz

@@ -1,4 +1,4 @@
-"""What several tests share: the emulators of services."""
+"""What several tests share: the emulators of services, and the order of the files."""
 
 import http.client
 import json
@@ -20,6 +20,11 @@ settings.load_profile("machine of any speed")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--kills N`: how often the tests that kill a command do so."""
     parser.addoption("--kills", type=int, default=20, help="how often the tests that kill a command do so")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first: `make test` deals out files, and must not end with one worker at a long one."""
+    items.sort(key=lambda item: not item.path.is_relative_to(Path(__file__).parent / "end_to_end"))
 
 
 EMULATOR = Path(__file__).parent / "emulators" / "gcs.py"
