@@ -11,6 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Dict, List  # noqa: UP035  (KFP reads these names)
 
+from yt8m.cli import Parser, begin, begun, enter
+
+if __name__ == "__main__":
+    begin("pipeline.py")  # the imports below take seconds
+
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
@@ -43,9 +48,7 @@ from targets.reproduction import add_reproduce_options, with_verb
 from targets.run_command import add_run_options
 from targets.schedule_command import add_schedule_options
 from targets.submit_command import add_submit_options
-from yt8m.cli import Parser
 from yt8m.data_checks.thresholds import read_thresholds
-from yt8m.errors import InputError
 
 COMMANDS = "compile|run|submit|schedule|estimate|reproduce"
 INTERRUPTED = {
@@ -322,25 +325,24 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 2 for wrong input, 1 for a step that failed otherwise."""
     args = argparse.Namespace(command="")
-    try:
+
+    def work() -> int:
+        nonlocal args
         args = parse(argv)
-        args.run(args)
-    except InputError as error:
-        print(f"pipeline.py: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except StepFailed as error:
-        resume = f"python pipeline.py run --resume --output {Path(error.log).parent}"
-        again = resume if args.command == "run" else "run the same command again"
-        print(f"pipeline.py: error: {error}\n  full log: {error.log}\n  to continue: {again}", file=sys.stderr)
-        return 2 if error.wrong_input else 1
-    except RunFailed as error:
-        print(f"pipeline.py: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        how = INTERRUPTED.get(args.command)
-        print(f"pipeline.py: interrupted{f'; {how}' if how else ''}", file=sys.stderr)
-        return 130
-    return 0
+        begun()
+        try:
+            args.run(args)
+        except StepFailed as error:
+            resume = f"python pipeline.py run --resume --output {Path(error.log).parent}"
+            again = resume if args.command == "run" else "run the same command again"
+            print(f"pipeline.py: error: {error}\n  full log: {error.log}\n  to continue: {again}", file=sys.stderr)
+            return 2 if error.wrong_input else 1
+        except RunFailed as error:
+            print(f"pipeline.py: error: {error}", file=sys.stderr)
+            return 1
+        return 0
+
+    return enter("pipeline.py", work, lambda: INTERRUPTED.get(args.command, ""))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ class Journal:
         """A line for people, after the minutes and seconds since the start."""
         line = f"{self._clock()}  {text}\n"
         with self.lock:
-            sys.stderr.write(line)  # not print(): kfp.local puts its own in place of it
+            if sys.stderr is not None:
+                sys.stderr.write(line)  # not print(): kfp.local puts its own in place of it
             self.log.write(line)
 
     def note(self, title: str, line: str) -> None:

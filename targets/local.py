@@ -60,7 +60,7 @@ def run_locally(pipeline: BaseComponent, request: Request, folder: Path) -> Loca
     with (
         tempfile.TemporaryDirectory(prefix="yt8m-") as scratch,
         _alone(folder),
-        (folder / LOG).open("w", buffering=1, encoding="utf-8") as file,
+        (folder / LOG).open("w", buffering=1, encoding="utf-8", errors="backslashreplace") as file,
         _recorded(folder, request),
     ):
         journal = Journal(file, _titles(pipeline))

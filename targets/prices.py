@@ -60,7 +60,7 @@ def read_prices(path: str | os.PathLike[str] = TABLE) -> Prices:
         InputError: missing, not YAML, a missing or unknown key, or a price that is none.
     """
     try:
-        content = yaml.safe_load(require_file(path, "it comes with the project").read_text("utf-8"))
+        content = yaml.safe_load(require_file(path, "it comes with the project").read_text("utf-8", "replace"))
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
     keys = set(Prices.__dataclass_fields__)

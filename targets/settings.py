@@ -93,7 +93,8 @@ def load_profile(path: str | os.PathLike[str], name: str) -> Profile:
         InputError: no such file or profile, an unknown or missing key, or a wrong value; with the place in the file.
     """
     try:
-        content = yaml.safe_load(require_file(path, "name the settings file with --settings").read_text("utf-8"))
+        text = require_file(path, "name the settings file with --settings").read_text("utf-8", "replace")
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
     entries = _Entry(content, str(path)).only("profiles", optional=("thresholds",))

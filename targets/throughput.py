@@ -61,7 +61,7 @@ def read_throughput(path: str | os.PathLike[str] = TABLE) -> dict[str, Any]:
         InputError: missing, not YAML, or something else.
     """
     try:
-        table = yaml.safe_load(require_file(path, "it comes with the project").read_text("utf-8"))
+        table = yaml.safe_load(require_file(path, "it comes with the project").read_text("utf-8", "replace"))
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
     needed = {"cards", "utilisation", "input_gb_per_second", "index_videos_per_second", "step_minutes", "rows"}

@@ -1,4 +1,4 @@
-"""The `yt8m` command: one subcommand a step, each in a module of `yt8m.commands`.
+"""The `yt8m` command: one subcommand a step, each in a module of `yt8m.commands`; and the way in for every program.
 
 A command module's docstring is its help. It has `EXAMPLE`, `add_arguments(parser)`, `run(args) -> dict` (the result,
 printed as JSON with `--json`) and `render(result) -> str` (the same for people). Only the module of the command that
@@ -8,14 +8,20 @@ was asked for is imported, so `yt8m index` never pays for TensorFlow.
 import argparse
 import importlib
 import json
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from yt8m import __version__
 from yt8m.errors import InputError, Interrupted
+from yt8m.streams import mend_streams, problem_of_stdout
 
+WRONG_INPUT = 2
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
+INTERRUPTED = 130  # 128 and the number of SIGINT, as a shell has it
 
 COMMANDS = {
     "download": "shards from the official mirror, MD5 verified",
@@ -46,31 +52,78 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for wrong input, 75 for work to be continued (EX_TEMPFAIL)."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    try:
-        command, arguments = _parse(argv)
+    begin("yt8m")
+    words = list(sys.argv[1:] if argv is None else argv)
+
+    def work() -> int:
+        command, arguments = _parse(words)
+        begun()
         result = command.run(arguments)
         text = json.dumps(result, indent=2, allow_nan=False) if arguments.json else command.render(result)
         if text:
-            print(text, flush=True)
-    except InputError as error:
-        print(f"yt8m: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except Interrupted as stopped:
-        print(f"yt8m: {stopped}; run the same command again", file=sys.stderr)
-        return TRY_AGAIN
-    except KeyboardInterrupt:
-        print("yt8m: interrupted; run the same command again", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+            print(text)
         return 0
+
+    return enter("yt8m", work, lambda: "run the same command again")
+
+
+class _Leaving:
+    """What Ctrl-C does before a program has begun: it ends at once, with one line."""
+
+    def __init__(self, program: str):
+        self.program = program
+
+    def __call__(self, _number: int, _frame: Any) -> None:
+        os.write(2, f"{self.program}: interrupted before it began; nothing was done\n".encode())
+        os._exit(INTERRUPTED)
+
+
+def begin(program: str) -> None:
+    """Mend the streams; until `begun`, while modules are imported and options read, Ctrl-C leaves at once."""
+    mend_streams()
+    ours = threading.current_thread() is threading.main_thread()
+    if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # one that ignores it (nohup) stays
+        signal.signal(signal.SIGINT, _Leaving(program))
+
+
+def begun() -> None:
+    """From here on Ctrl-C is a KeyboardInterrupt."""
+    if isinstance(signal.getsignal(signal.SIGINT), _Leaving):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def enter(program: str, work: Callable[[], int], how_to_go_on: Callable[[], str]) -> int:
+    """Do the work of a program, and turn whatever ends it into an exit code and a line on stderr.
+
+    Args:
+        program: its name.
+        work: returns the exit code.
+        how_to_go_on: what to do after Ctrl-C; empty for nothing to say.
+    """
+    try:
+        code = work()
+    except InputError as error:
+        code = _say(f"{program}: error: {' '.join(str(error).split())}", WRONG_INPUT)
+    except Interrupted as stopped:
+        code = _say(f"{program}: {stopped}; run the same command again", TRY_AGAIN)
+    except KeyboardInterrupt:
+        how = how_to_go_on()
+        return _say(f"{program}: interrupted{f'; {how}' if how else ''}", INTERRUPTED)
     except OSError as error:
         if error.errno is None:
             raise
-        print(f"yt8m: error: {_problem_of(error)}", file=sys.stderr)
-        return 2
-    return 0
+        code = _say(f"{program}: error: {_problem_of(error)}", WRONG_INPUT)
+    finally:
+        begun()
+    lost = problem_of_stdout()
+    if lost is not None:
+        return _say(f"{program}: error: standard output: {_problem_of(lost)}", code or WRONG_INPUT)
+    return code
+
+
+def _say(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
 
 
 def _problem_of(error: OSError) -> str:

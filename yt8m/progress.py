@@ -12,8 +12,9 @@ LINE_SECONDS = 10.0
 
 
 def log(message: str) -> None:
-    """One plain line on stderr."""
-    tqdm.write(message, file=sys.stderr)
+    """One plain line on stderr; nowhere in a program that has none."""
+    if sys.stderr is not None:
+        tqdm.write(message, file=sys.stderr)
 
 
 class Progress:
@@ -30,7 +31,7 @@ class Progress:
         self, description: str, total: int | None = None, unit: str = "items", first_line: float = LINE_SECONDS
     ):
         self.description, self.total, self.unit, self.done = description, total, unit, 0
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._started = time.monotonic()
         self._next_line = self._started + first_line
         self._bar = tqdm(

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -14,17 +14,28 @@ def quiet_start() -> Iterator[None]:
     From then on TensorFlow logs errors alone, unless TF_CPP_MIN_LOG_LEVEL says otherwise.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # a program without stderr, such as a daemon: nobody to keep anything from
+        yield
+        return
+    _flush()
     with tempfile.TemporaryFile() as notices:
         os.dup2(notices.fileno(), 2)
         try:
             yield
         except BaseException:
             notices.seek(0)
-            os.write(kept, notices.read())
+            with suppress(OSError):
+                os.write(kept, notices.read())
             raise
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.flush()

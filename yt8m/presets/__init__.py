@@ -119,7 +119,7 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
 
 def _read(source: str) -> str:
     if os.sep in source or source.endswith((".yaml", ".yml")):
-        return require_file(source, "name a preset's YAML file").read_text(encoding="utf-8")
+        return require_file(source, "name a preset's YAML file").read_text("utf-8", "replace")
     if source not in preset_names():
         raise InputError(f"there is no preset '{source}'; there are {', '.join(preset_names())}, or name a YAML file")
     return (resources.files(__name__) / "training" / f"{source}.yaml").read_text(encoding="utf-8")
