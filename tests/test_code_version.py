@@ -1,6 +1,7 @@
 """The fingerprint of code follows what the code does."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,45 @@ def test_a_unit_counts_with_all_that_it_imports_and_no_more(
     assert (after[1] != before[1]) == training_too
 
 
-def test_of_the_real_library() -> None:
-    modules = module._with_imports((module.ROOT / "training").rglob("*.py"))
-    names = {file.relative_to(module.ROOT).with_suffix("").as_posix() for file in modules}
-    assert {"losses", "schedules", "presets/__init__", "loader/order", "models/net_vlad", "records/features"} <= names
-    assert not any(name.startswith(("report", "analysis", "commands", "cli", "submission")) for name in names)
+def test_what_only_people_read_does_not_count(library: Path) -> None:
+    file = library / "models" / "__init__.py"
+    code = """
+def create(size):
+    if size < 1:
+        raise InputError({words})
+    log({line})
+    return refusal(InputError({words}))
+"""
+    file.write_text(code.format(words='f"{size}: too small"', line='"making"'))
+    before = versions()
+    file.write_text(code.format(words='f"a size of {size}: 1 is the least"', line='f"making {size}"'))
+    assert versions() == before
+    file.write_text(code.format(words='f"{size}: too small"', line='"making"').replace("size < 1", "size < 2"))
+    assert versions()[1] != before[1]
+
+
+def test_a_module_that_is_left_out_does_not_count_nor_what_it_alone_imports(library: Path) -> None:
+    (library / "models" / "__init__.py").write_text("from yt8m.files import read\n")
+    (library / "files.py").write_text("from yt8m.disk import open\n")
+    (library / "disk.py").write_text("A = 1\n")
+
+    def training(**how: Any) -> str:
+        code_version.cache_clear()
+        return code_version("training", **how)
+
+    whole, part = training(), training(without=frozenset({"files"}))
+    (library / "disk.py").write_text("A = 2\n")
+    assert training() != whole
+    assert training(without=frozenset({"files"})) == part
+    assert training(without=frozenset({"disk"})) != part
+
+
+def test_a_table_counts_for_the_modules_that_name_it(library: Path) -> None:
+    (library / "models" / "sizes.npy").write_bytes(b"1")
+    (library / "models" / "others.csv").write_bytes(b"1")
+    (library / "models" / "__init__.py").write_text("FILE = 'sizes.npy'\n")
+    before = versions()
+    (library / "models" / "others.csv").write_bytes(b"2")
+    assert versions()[1] == before[1]
+    (library / "models" / "sizes.npy").write_bytes(b"2")
+    assert versions()[1] != before[1]

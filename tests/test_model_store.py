@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from yt8m import model_store
+from yt8m import model_identity, model_store
+from yt8m.artifacts import fingerprint
 from yt8m.candidates import check_candidate
-from yt8m.code_version import code_version
 from yt8m.errors import InputError
 from yt8m.model_store import predict_model, stage_model, train_candidate
 from yt8m.predictions import read_predictions
@@ -58,20 +58,48 @@ def test_a_candidate_is_trained_once_and_found_again(data: dict[str, Path], tmp_
     assert predictions.metadata["models"][0]["fingerprint"] == first["fingerprint"]
 
 
-def test_seed_overrides_and_code_each_make_another_model(
-    data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def home(**changes: Any) -> str:
-        candidate = {**CANDIDATE, "overrides": {**CANDIDATE["overrides"], **changes.pop("overrides", {})}}
-        candidate = check_candidate(candidate)
-        preset = load_preset(candidate["preset"], candidate["overrides"])
-        files = data["training_set"], data["validation"]
-        return model_store._fingerprint(preset, *files, changes.get("seed", 0), None)
+def address(data: dict[str, Path], **changes: Any) -> str:
+    candidate = {**CANDIDATE, "overrides": {**CANDIDATE["overrides"], **changes.pop("overrides", {})}}
+    candidate = check_candidate(candidate)
+    preset = load_preset(candidate["preset"], candidate["overrides"])
+    how = {"seed": 0, "vocabulary": None, **changes}
+    return model_store._address(preset, data["training_set"], data["validation"], **how)
 
-    names = [home(), home(seed=1), home(overrides={"epochs": 0.2})]
-    assert home() == names[0]
-    monkeypatch.setattr(model_store, "code_version", lambda *packages: code_version(*packages) + "x")
-    assert len({*names, home()}) == 4
+
+def test_seed_overrides_code_and_libraries_each_make_another_model(
+    data: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [address(data), address(data, seed=1), address(data, overrides={"epochs": 0.2})]
+    assert address(data) == made[0] == address(data, overrides={"max_model_bytes": 2**31})
+    made.append(address(data, overrides={"export_dtype": "float16"}))
+    with monkeypatch.context() as patch:
+        patch.setattr(model_identity, "training_code", lambda: "other code")
+        made.append(address(data))
+    monkeypatch.setattr(model_identity, "installed_libraries", lambda: {"keras": "4"})
+    assert len({*made, address(data)}) == 6
+
+
+def test_another_vocabulary_is_another_model_also_under_the_same_name(data: dict[str, Path], tmp_path: Path) -> None:
+    """The labels mean other things, or there are fewer: the model that is there is not the one that is asked for."""
+    rows = (SAMPLE / "vocabulary.csv").read_text().splitlines(keepends=True)
+    file = tmp_path / "vocabulary.csv"
+    file.write_text("".join(rows))
+    made = [address(data), address(data, vocabulary=str(file))]
+    assert rows[1].count("Game")
+    file.write_text("".join([rows[0], rows[1].replace("Game", "Play"), *rows[2:]]))
+    made.append(address(data, vocabulary=str(file)))
+    file.write_text("".join(rows[:-1]))
+    made.append(address(data, vocabulary=str(file)))
+    assert len(set(made)) == 4
+    (tmp_path / "copy.csv").write_text("".join(rows[:-1]))
+    assert address(data, vocabulary=str(tmp_path / "copy.csv")) == made[-1]
+
+
+def test_the_address_is_of_what_the_training_itself_goes_by(data: dict[str, Path], tmp_path: Path) -> None:
+    made = trained(data, str(tmp_path / "work"), tmp_path / "a.json", seed=3)
+    manifest = json.loads((tmp_path / "a.json").read_text())
+    expected = fingerprint([manifest["identity"], model_identity.written_as(manifest["preset"])])
+    assert made["uri"] == str(tmp_path / "work" / "models" / expected / "model")
 
 
 def test_a_work_root_on_object_storage(data: dict[str, Path], tmp_path: Path, gcs: Any) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
+from yt8m.model_identity import decisive_preset, written_as
 from yt8m.presets import load_preset, parse_yaml, preset_names
 from yt8m.storage import require_file
 
@@ -63,7 +64,8 @@ def check_candidates(values: Any, where: str = "candidates") -> list[dict[str, A
     checked = [check_candidate(value, f"{where}, number {number}") for number, value in enumerate(values, 1)]
     owners: dict[str, str] = {}
     for candidate in checked:
-        name, settings = candidate["name"], fingerprint(load_preset(candidate["preset"], candidate["overrides"]))
+        preset = load_preset(candidate["preset"], candidate["overrides"])
+        name, settings = candidate["name"], fingerprint([decisive_preset(preset), written_as(preset)])
         if name in owners.values():
             raise InputError(f"{where}: two candidates are named '{name}'; give each its own name")
         if settings in owners:

@@ -1,4 +1,7 @@
-"""Which code made something: a fingerprint of the library's sources that comments and formatting do not change."""
+"""Which code made something: a fingerprint of what the library's sources do.
+
+Comments, formatting, docstrings, and what errors and log lines say do not change it.
+"""
 
 import ast
 import functools
@@ -12,31 +15,42 @@ TABLES = frozenset({".npy", ".csv"})
 
 
 @functools.cache
-def code_version(*packages: str) -> str:
+def code_version(*packages: str, without: frozenset[str] = frozenset()) -> str:
     """Fingerprint of code.
 
     Args:
         packages: packages of yt8m, such as `training`. Their modules count together with every module that these
-            import, directly or not, and with tables beside them (`.npy`, `.csv`); presets, recipes and templates do
-            not. A change of the report is then no change of the training. Without any, the whole library counts.
+            import, directly or not, and with the tables beside them (`.npy`, `.csv`) that these name; presets, recipes
+            and templates do not. A change of the report is then no change of the training. Without any, the whole
+            library counts.
+        without: modules and packages, such as `loader.files`, that do not count, nor what they alone import.
     """
     if not packages:
         return _of_files(file for file in ROOT.rglob("*") if file.is_file() and file.parent.name != "__pycache__")
-    modules = _with_imports(file for package in packages for file in (ROOT / package).rglob("*.py"))
-    tables = {table for module in modules for table in module.parent.iterdir() if table.suffix in TABLES}
-    return _of_files({*modules, *tables})
+    modules = counted_modules(packages, without)
+    return _of_files({*modules, *(table for module in modules for table in _tables(module))})
 
 
-def _with_imports(modules: Iterable[Path]) -> set[Path]:
-    """These modules and those of yt8m that they import anywhere in their text, directly or not."""
+def counted_modules(packages: Iterable[str], without: frozenset[str] = frozenset()) -> set[Path]:
+    """The modules that count for packages: theirs, and those that these import anywhere in their text."""
+    left_out = {ROOT.joinpath(*name.split(".")) for name in without}
+
+    def counts(module: Path) -> bool:
+        return not left_out & {module.with_suffix(""), *module.parents}
+
     found: set[Path] = set()
-    waiting = list(modules)
+    waiting = [file for package in packages for file in (ROOT / package).rglob("*.py")]
     while waiting:
         module = waiting.pop()
-        if module not in found:
+        if module not in found and counts(module):
             found.add(module)
             waiting += {file for name in _imports(module) for file in _files(name)}
     return found
+
+
+def _tables(module: Path) -> list[Path]:
+    text = module.read_text(encoding="utf-8")
+    return [file for file in module.parent.iterdir() if file.suffix in TABLES and file.name in text]
 
 
 def _imports(module: Path) -> set[str]:
@@ -64,16 +78,51 @@ def _of_files(files: Iterable[Path]) -> str:
 
 
 def _meaning(file: Path) -> bytes:
-    """What of a file counts: a module's syntax tree without docstrings, another file's bytes."""
+    """What of a file counts: a module's syntax tree without what only people read, another file's bytes."""
     if file.suffix != ".py":
         return file.read_bytes()
-    tree = ast.parse(file.read_bytes())
-    for node in ast.walk(tree):
+    return ast.dump(_Unworded().visit(ast.parse(file.read_bytes()))).encode()
+
+
+class _Unworded(ast.NodeTransformer):
+    """Takes docstrings, the words of errors that are raised, and log lines out of a syntax tree."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
             node
         ):
             node.body = node.body[1:]
-    return ast.dump(tree).encode()
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """Keep the kind of the error."""
+        if isinstance(node.exc, ast.Call):
+            _unword(node.exc)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """An error that is made here may be raised elsewhere."""
+        if isinstance(node.func, ast.Name) and node.func.id.endswith("Error"):
+            _unword(node)
+        return self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        """Of `log(...)` nothing is left but that a statement is there."""
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "log":
+            return ast.Pass()
+        return self.generic_visit(node)
+
+
+def _unword(call: ast.Call) -> None:
+    """Take literal text out of the arguments of an error, and the values that are put into that text."""
+    call.args = [
+        value
+        for value in call.args
+        if not isinstance(value, ast.JoinedStr)
+        and not (isinstance(value, ast.Constant) and isinstance(value.value, str))
+    ]
 
 
 def _has_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -1,7 +1,7 @@
 """Trained models at the work root, and the small manifest that steps hand on in their place.
 
-A model is kept at `{work_root}/models/{fingerprint}`, where the fingerprint is of all that decides it: training set,
-validation index, resolved preset, seed and training code. A step that is run again (a retried pod, a resubmitted run)
+A model is kept at `{work_root}/models/{fingerprint}`, where the fingerprint is of all that decides it (see
+`model_identity`) and of how it is written. A step that is run again (a retried pod, a resubmitted run)
 finds the finished model there, or the checkpoint of an unfinished one at `{work_root}/checkpoints`, on whatever machine
 it runs. What a pipeline passes around is a copy of `model.json` with the key `uri` (the folder of the weights) and the
 candidate that asked for the model; pipelines download every byte under an artifact, so the weights stay where they are.
@@ -18,12 +18,14 @@ from yt8m.artifacts import fingerprint, read_table
 from yt8m.candidates import check_candidate
 from yt8m.champion.files import local_model
 from yt8m.champion.registry import Registry
-from yt8m.code_version import code_version
 from yt8m.errors import InputError
+from yt8m.loader import DEFAULT_STAGING
 from yt8m.located_model import LocatedModel, locate_model
+from yt8m.model_identity import model_identity, window_of, written_as
 from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.storage import atomic_file, exists, is_remote, join, read_json, stage, write_json
+from yt8m.vocabulary import classes_of
 
 MANIFEST = "model.json"
 NOTHING, CHAMPION = STARTS = ("nothing", "champion")
@@ -63,7 +65,8 @@ def train_candidate(
     candidate = check_candidate(candidate)
     preset = load_preset(candidate["preset"], candidate["overrides"])
     champion = _champion(start_from, registry, preset)
-    home = join(work_root, "models", _fingerprint(preset, training_set, validation, seed, champion))
+    address = _address(preset, training_set, validation, seed=seed, vocabulary=vocabulary, champion=champion)
+    home = join(work_root, "models", address)
     uri = join(home, "model")
     if exists(join(uri, MANIFEST)):
         log(f"{candidate['name']}: the model is there already, {uri}")
@@ -144,22 +147,31 @@ def _champion(start_from: str, registry: str | None, preset: dict[str, Any]) -> 
     return champion
 
 
-def _fingerprint(
+def _address(
     preset: dict[str, Any],
     training_set: StrPath,
     validation: StrPath,
+    *,
     seed: int,
+    vocabulary: str | None,
     champion: LocatedModel | None = None,
 ) -> str:
-    start = {"start": champion.fingerprint} if champion else {}
-    return fingerprint({
-        **start,
-        "training_set": read_table(training_set, "training_set")[1]["fingerprint"],
-        "validation": read_table(validation, "video_index")[1]["fingerprint"],
-        "preset": preset,
-        "seed": seed,
-        "code": code_version("training"),
-    })  # fmt: skip
+    """Fingerprint of all that decides a model and its files."""
+    read, judged = (
+        read_table(path, kind)[1] for path, kind in ((training_set, "training_set"), (validation, "video_index"))
+    )
+    num_classes, names = classes_of(vocabulary)
+    identity = model_identity(
+        preset,
+        training_set=read["fingerprint"],
+        validation=judged["fingerprint"],
+        num_classes=num_classes,
+        vocabulary=names,
+        seed=seed,
+        initial=champion.fingerprint if champion else None,
+        window_bytes=window_of(read["index"]["source_root"], DEFAULT_STAGING.window_bytes),
+    )
+    return fingerprint([identity, written_as(preset)])
 
 
 def _train(candidate: dict[str, Any], training_set: StrPath, validation: StrPath, home: str, **how: Any) -> Any:

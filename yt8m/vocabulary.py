@@ -57,3 +57,15 @@ def read_vocabulary(path: str | os.PathLike[str]) -> Vocabulary:
         raise InputError(f"{path}: the column Index is not 0, 1, 2, ... each once; {remedy}")
     names = [str(name) or f"label {index}" for index, name in enumerate(table["Name"])]
     return Vocabulary(names, [str(v) for v in table["Vertical1"]], table["TrainVideoCount"].to_numpy(np.int64))
+
+
+def classes_of(path: str | os.PathLike[str] | None) -> tuple[int, str | None]:
+    """How many classes a model of a vocabulary has, and the vocabulary's fingerprint; without one, the 2018 edition's.
+
+    Raises:
+        InputError: as `read_vocabulary`.
+    """
+    if not path:
+        return NUM_CLASSES, None
+    names = read_vocabulary(path)
+    return len(names), names.fingerprint()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from yt8m import model_identity
 from yt8m.errors import InputError
 from yt8m.evaluation import evaluate
 from yt8m.exported_model import read_manifest
@@ -102,6 +103,27 @@ def test_a_finished_training_is_not_repeated(
         run(video_files, presets["logistic"], tmp_path, overrides={"epochs": 3})
     with pytest.raises(InputError, match="seed is 0 there and 1 here"):
         run(video_files, presets["logistic"], tmp_path, seed=1)
+
+
+def test_a_model_of_other_code_or_libraries_is_not_taken_for_this_one(
+    video_files: Any, presets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: Any
+) -> None:
+    run(video_files, presets["logistic"], tmp_path / "finished")
+    kill_at(2)
+    with pytest.raises(Killed):
+        run(video_files, presets["logistic"], tmp_path / "killed")
+    installed = model_identity.installed_libraries()
+    monkeypatch.setattr(model_identity, "installed_libraries", lambda: {**installed, "keras": "2.0"})
+    for name, says in (("finished", "a model of another training"), ("killed", "this checkpoint is of another")):
+        with pytest.raises(InputError, match=rf'{says}.*libraries\.keras is "[^"]+" there and "2\.0" here'):
+            run(video_files, presets["logistic"], tmp_path / name)
+    monkeypatch.undo()
+    manifest = tmp_path / "finished" / "model" / "model.json"
+    old = json.loads(manifest.read_text())
+    del old["identity"]
+    manifest.write_text(json.dumps(old))
+    with pytest.raises(InputError, match="an earlier version of yt8m trained is there"):
+        run(video_files, presets["logistic"], tmp_path / "finished")
 
 
 def test_a_checkpoint_of_another_training_is_refused_by_name(

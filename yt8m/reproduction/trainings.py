@@ -1,8 +1,10 @@
 """The trainings of a run and their predictions, each made once and kept by its fingerprint.
 
-A training has a folder of its own, named by its run, its seed and the fingerprint of all that decides the result. What
-stays there is the history, the predictions and `done.json`, which comes last and says that the others are whole; or
-`failed.json`, which says why it did not come to its end. On gs:// it is made in scratch space and copied there.
+A training has a folder of its own, named by its run, its seed and the fingerprint of all that decides the result. The
+libraries that compute are part of that; who only reads results may have none, and asks `libraries.json`, where whoever
+trains says what is installed there. What stays in the folder is the history, the predictions and `done.json`, which
+comes last and says that the others are whole; or `failed.json`, which says why it did not come to its end. On gs:// it
+is made in scratch space and copied there.
 """
 
 import io
@@ -19,8 +21,9 @@ from typing import Any
 import pandas as pd
 
 from yt8m.artifacts import fingerprint
-from yt8m.code_version import code_version
 from yt8m.errors import InputError, Interrupted
+from yt8m.loader import DEFAULT_STAGING
+from yt8m.model_identity import installed_libraries, model_identity, training_code, window_of
 from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
@@ -30,8 +33,10 @@ from yt8m.reproduction.apart import carry_out_apart
 from yt8m.reproduction.data import Data
 from yt8m.reproduction.paper import Paper, Run
 from yt8m.storage import atomic_file, delete, exists, is_remote, join, read_bytes, read_json, write_json
+from yt8m.vocabulary import classes_of
 
-DONE, FAILED, SIZES = "done.json", "failed.json", "sizes.json"
+DONE, FAILED, SIZES, LIBRARIES = "done.json", "failed.json", "sizes.json", "libraries.json"
+EXPORT = "last"
 HISTORY, PREDICTIONS = "history.csv", "predictions.parquet"
 
 
@@ -90,7 +95,7 @@ class Trainings:
             InputError: it cannot be done, or is not there and may not be done here.
         """
         run = self._paper.runs[name]
-        folder = join(self._folder, f"{name}-seed{seed}-{fingerprint(self._job(run, seed))}")
+        folder = join(self._folder, f"{name}-seed{seed}-{fingerprint(self._identity(run, seed))}")
         if exists(join(folder, DONE)):
             return Trained(folder, read_json(join(folder, DONE)))
         if not self._may_train and folder not in self._failed:
@@ -106,7 +111,9 @@ class Trainings:
         Raises:
             InputError: they are not there, and may not be computed here (that takes Keras).
         """
-        path = join(self._folder, f"{fingerprint([presets, *map(load_preset, presets.values())])}-{SIZES}")
+        path = join(
+            self._folder, f"{fingerprint([presets, *map(load_preset, presets.values()), training_code()])}-{SIZES}"
+        )
         if not exists(path):
             if not self._may_train:
                 raise InputError("the sizes of the full models are not there yet; they are computed before a training")
@@ -128,20 +135,38 @@ class Trainings:
         record = {
             "run": run.name, "seed": seed, "parameters": manifest["parameters"], "bytes": manifest["weights"]["bytes"],
             **{key: manifest["training"][key] for key in ("steps", "examples", "seconds")},
-            "simulated": manifest["simulated"], "code": code_version("training"),
+            "simulated": manifest["simulated"], "code": training_code(),
         }  # fmt: skip
         write_json(join(folder, DONE), record)
         return Trained(folder, record)
 
-    def _job(self, run: Run, seed: int) -> dict[str, Any]:
+    def _identity(self, run: Run, seed: int) -> dict[str, Any]:
         """All that decides the result."""
         level = self._paper.level_of(run)
-        return {
-            "preset": load_preset(*self._paper.preset_of(run)),
-            "training_set": read_training_set(self._data.training_set(run.recipe, level)).fingerprint(),
-            "validation": read_index(self._data.index("validation", level)).fingerprint(),
-            "seed": seed,
-        }
+        examples = read_training_set(self._data.training_set(run.recipe, level))
+        num_classes, vocabulary = classes_of(None)
+        return model_identity(
+            load_preset(*self._paper.preset_of(run)),
+            training_set=examples.fingerprint(),
+            validation=read_index(self._data.index("validation", level)).fingerprint(),
+            num_classes=num_classes,
+            vocabulary=vocabulary,
+            seed=seed,
+            export=EXPORT,
+            window_bytes=window_of(examples.index.source_root, DEFAULT_STAGING.window_bytes),
+            libraries=self.libraries(),
+        )
+
+    def libraries(self) -> dict[str, str]:
+        """Versions of the libraries that train: those installed here, or, where nothing is trained, the noted ones."""
+        path = join(self._folder, LIBRARIES)
+        noted: dict[str, str] = read_json(path) if exists(path) else {}
+        if not self._may_train:
+            return noted
+        installed = installed_libraries()
+        if installed != noted:
+            write_json(path, installed)
+        return installed
 
     def _carry_out(self, run: Run, seed: int, folder: str) -> dict[str, Any]:
         """Train and predict; the content of `model.json`."""
@@ -176,7 +201,7 @@ def carry_out_here(
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of several models in one process
     training_set, validation = inputs
     manifest = train(
-        training_set, validation, preset, folder, overrides=settings, seed=seed, export="last", work_root=work_root
+        training_set, validation, preset, folder, overrides=settings, seed=seed, export=EXPORT, work_root=work_root
     )
     predict([folder], validation, folder / PREDICTIONS)
     return manifest

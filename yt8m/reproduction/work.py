@@ -125,10 +125,9 @@ class Work:
         runs = [self.paper.runs[name] for name in experiment.needed]
         presets = [[asdict(run), load_preset(*self.paper.preset_of(run))] for run in runs]
         vocabulary = read_vocabulary(self.sources.vocabulary).fingerprint() if self.sources.vocabulary else None
-        data = self.data.fingerprint if runs else None
-        return fingerprint(
-            [asdict(experiment), presets, data, vocabulary, self.paper.scale.seeds, code_version("reproduction")]
-        )
+        data, libraries = (self.data.fingerprint, self.trainings.libraries()) if runs else (None, None)
+        code, seeds = code_version("reproduction"), self.paper.scale.seeds
+        return fingerprint([asdict(experiment), presets, data, vocabulary, seeds, code, libraries])
 
 
 def not_run(cause: str) -> Result:

@@ -114,6 +114,7 @@ def _describe(job: Job, outcome: Outcome) -> dict[str, Any]:
         "num_classes": job.num_classes,
         "parameters": _parameters(outcome.model),
         "preset": preset,
+        "identity": job.configuration,
         "seed": job.seed,
         "export": job.export,
         "initial_model": job.initial.fingerprint if job.initial else None,

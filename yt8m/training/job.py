@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.presets import EXPORT_KEYS, load_preset, preset_names
+from yt8m.loader import DEFAULT_STAGING, Staging
+from yt8m.model_identity import model_identity, window_of
+from yt8m.presets import load_preset, preset_names
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records.video_index import VideoIndex, read_index
 from yt8m.training.forebears import Forebear, Teacher, read_forebear, read_teacher
 from yt8m.training.plan import PhasePlan, plan_phases
-from yt8m.vocabulary import read_vocabulary
+from yt8m.vocabulary import classes_of
 
 StrPath = str | os.PathLike[str]
-NUM_CLASSES = 3862  # of the 2018 edition
 EXPORTS = ("best", "last")
 
 
@@ -37,6 +38,7 @@ class Job:
         export: `best` (by validation GAP) or `last`.
         initial: the trained model whose weights it starts from, if any.
         teacher: whose predictions it learns from beside the labels, if any.
+        window_bytes: of the shards that are shuffled together; None for all of them.
     """
 
     preset: dict[str, Any]
@@ -51,27 +53,23 @@ class Job:
     export: str
     initial: Forebear | None = None
     teacher: Teacher | None = None
+    window_bytes: int | None = None
 
     @property
     def configuration(self) -> dict[str, Any]:
         """All that decides the result, as JSON; two equal ones give equal weights (on one kind of machine)."""
-        return configuration(
+        return model_identity(
             self.preset,
-            self.training_set.fingerprint(),
-            self.validation_fingerprint,
+            training_set=self.training_set.fingerprint(),
+            validation=self.validation_fingerprint,
             num_classes=self.num_classes,
-            seed=self.seed,
             vocabulary=self.vocabulary_fingerprint,
+            seed=self.seed,
             export=self.export,
             initial=self.initial.fingerprint if self.initial else None,
             teacher=self.teacher.fingerprint if self.teacher else None,
+            window_bytes=self.window_bytes,
         )
-
-
-def configuration(preset: dict[str, Any], training_set: str, validation: str, **others: Any) -> dict[str, Any]:
-    """The configuration of fingerprints and settings; how the trained model is written is none of it."""
-    decisive = {key: value for key, value in preset.items() if key not in EXPORT_KEYS}
-    return {"training_set": training_set, "validation": validation, "preset": decisive, **others}
 
 
 def read_job(
@@ -86,6 +84,8 @@ def read_job(
     export: str,
     init_from: StrPath | None = None,
     teacher: StrPath | None = None,
+    source: str | None = None,
+    staging: Staging = DEFAULT_STAGING,
 ) -> Job:
     """Read all inputs and check that they belong together.
 
@@ -97,8 +97,8 @@ def read_job(
         raise InputError(f"--export {export}: it can be {' or '.join(EXPORTS)}")
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: it can be 0 to {2**32 - 1}")
-    names = read_vocabulary(vocabulary) if vocabulary else None
-    classes = (len(names) if names else NUM_CLASSES) if num_classes is None else num_classes
+    labelled, vocabulary_fingerprint = classes_of(vocabulary)
+    classes = labelled if num_classes is None else num_classes
     if classes < 1:
         raise InputError(f"--num-classes {classes}: at least 1 is needed")
     examples, judged = read_training_set(training_set), read_index(validation)
@@ -107,7 +107,6 @@ def read_job(
     for number, phase in enumerate(examples.phases):
         if not examples.phase_size(number):
             raise InputError(f"{training_set}: its phase '{phase.name}' selects no video; choose another recipe")
-    vocabulary_fingerprint = names.fingerprint() if names else None
     owner = classes, vocabulary_fingerprint
     return Job(
         preset=resolved,
@@ -122,6 +121,7 @@ def read_job(
         export=export,
         initial=read_forebear(init_from, resolved, *owner) if init_from else None,
         teacher=read_teacher(teacher, examples.index, resolved["level"], *owner) if teacher else None,
+        window_bytes=window_of(source or examples.index.source_root, staging.window_bytes),
     )
 
 

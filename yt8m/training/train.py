@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from yt8m.artifacts import fingerprint
-from yt8m.code_version import code_version
 from yt8m.errors import InputError
 from yt8m.exported_model import MANIFEST, SAVED_MODEL, check_files, read_manifest
 from yt8m.loader import DEFAULT_STAGING, Staging
@@ -15,7 +14,7 @@ from yt8m.quiet import quiet_start
 from yt8m.storage import exists, join
 from yt8m.training.checkpoint import POINTER, Checkpoints, first_difference
 from yt8m.training.interruption import Interruption
-from yt8m.training.job import Job, configuration, read_job
+from yt8m.training.job import Job, read_job
 
 MODEL, CHECKPOINT = "model", "checkpoint"
 StrPath = str | os.PathLike[str]
@@ -87,10 +86,12 @@ def train(
         export=export,
         init_from=init_from,
         teacher=teacher,
+        source=source,
+        staging=staging,
     )
     folder = Path(output_dir)
     manifest = _finished(folder / MODEL, job)
-    home = join(work_root, "checkpoints", _fingerprint(job)) if work_root else join(folder, CHECKPOINT)
+    home = join(work_root, "checkpoints", fingerprint(job.configuration)) if work_root else join(folder, CHECKPOINT)
     if manifest is None:
         _check(job)
     if manifest is None or exists(join(home, POINTER)):
@@ -125,11 +126,6 @@ def train(
     return manifest
 
 
-def _fingerprint(job: Job) -> str:
-    """Of all that decides the result, the code too."""
-    return fingerprint({**job.configuration, "code": code_version("training")})
-
-
 def _check(job: Job) -> None:
     """Whether the model can be written in the end; before anything is made."""
     with quiet_start():
@@ -154,7 +150,10 @@ def _finished(folder: Path, job: Job) -> dict[str, Any] | None:
     if not (folder / MANIFEST).exists():
         return None
     manifest = read_manifest(folder)
-    difference = first_difference(_configuration_of(manifest), job.configuration)
+    if "identity" not in manifest:
+        raise InputError(f"{folder}: a model that an earlier version of yt8m trained is there, which does not say all "
+                         "that decided it; choose another output folder")  # fmt: skip
+    difference = first_difference(manifest["identity"], job.configuration)
     if difference:
         raise InputError(f"{folder}: a model of another training is there ({difference}); choose another output folder")
     check_files(folder, manifest)
@@ -166,17 +165,3 @@ def is_as_asked(manifest: dict[str, Any], preset: dict[str, Any]) -> bool:
     """Whether a trained model was written as a preset wants it: the dtype, and the SavedModel if it wants one."""
     has_saved_model = any(entry["file"].startswith(f"{SAVED_MODEL}/") for entry in manifest["files"])
     return manifest["weights"]["dtype"] == preset["export_dtype"] and has_saved_model >= preset["saved_model"]
-
-
-def _configuration_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    return configuration(
-        manifest["preset"],
-        manifest["training_set_fingerprint"],
-        manifest["validation_fingerprint"],
-        num_classes=manifest["num_classes"],
-        seed=manifest["seed"],
-        vocabulary=manifest["vocabulary_fingerprint"],
-        export=manifest["export"],
-        initial=manifest.get("initial_model"),
-        teacher=manifest.get("teacher"),
-    )
