@@ -29,10 +29,10 @@ TABLE = pa.table({"a": [1, 2, 3]})
 
 def test_a_table_comes_back_with_its_metadata_and_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_table(tmp_path / name, TABLE, "predictions", {"simulated": True, "names": ["ä"]})
-    table, metadata = read_table(tmp_path / "one", "predictions")
+        write_table(tmp_path / name, TABLE, "errors", {"simulated": True, "names": ["ä"]})
+    table, metadata = read_table(tmp_path / "one", "errors")
     assert table["a"].to_pylist() == [1, 2, 3]
-    assert metadata == {"kind": "predictions", "simulated": True, "names": ["ä"]}
+    assert metadata == {"kind": "errors", "simulated": True, "names": ["ä"]}
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

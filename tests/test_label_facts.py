@@ -48,3 +48,10 @@ def test_what_is_of_other_classes_is_refused(index, vocabulary):
         read_label_facts(2, index)
     with pytest.raises(InputError, match=r"v\.csv: 3 labels, but the predictions have 4 classes"):
         read_label_facts(4, None, vocabulary)
+
+
+def test_predicted_videos_that_were_trained_on_are_said(index, capsys):
+    read_label_facts(3, index, predicted=np.array([b"x", b"y"]))
+    assert capsys.readouterr().err == ""
+    read_label_facts(3, index, predicted=np.array([b"x", b"c", b"a"]))
+    assert "the predictions: 2 of its 3 videos are also among the training videos" in capsys.readouterr().err

@@ -337,3 +337,10 @@ def test_parts_may_lie_on_object_storage(data: Path, tmp_path: Path, monkeypatch
     assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
     with pytest.raises(InputError, match="no object"):
         list_files(f"{parts}/*")
+
+
+def test_an_index_that_holds_a_video_twice_is_refused_before_anything_is_predicted(data: Path, tmp_path: Path) -> None:
+    index = read_index(data / "video.parquet")
+    write_index(tmp_path / "twice.parquet", index.take(np.array([0, 1, 0])))
+    with pytest.raises(InputError, match=r"twice\.parquet: 1 id occurs more than once .*; index each shard once"):
+        predict([tmp_path / "no model"], tmp_path / "twice.parquet", tmp_path / "p.parquet")

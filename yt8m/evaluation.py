@@ -71,7 +71,7 @@ def evaluate(
             index or a vocabulary of other classes.
     """
     scored = read_scored(predictions)
-    labels = read_label_facts(scored.num_classes, index, vocabulary)
+    labels = read_label_facts(scored.num_classes, index, vocabulary, predicted=scored.predictions.video_ids)
     with ThreadPoolExecutor(WORKERS) as pool:
         scores = pool.submit(_scores, scored, bootstrap)
         parts = _parts(scored, labels, pool)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yt8m.artifacts import read_table
+from yt8m.artifacts import ids_from_arrow, read_table
 from yt8m.errors import InputError
+from yt8m.records.video_index import KIND, warn_of_shared
 from yt8m.vocabulary import Vocabulary, read_vocabulary
 
 StrPath = str | os.PathLike[str]
@@ -37,18 +38,25 @@ class LabelFacts:
         return any(self.verticals)
 
 
-def read_label_facts(classes: int, index: StrPath | None = None, vocabulary: StrPath | None = None) -> LabelFacts:
+def read_label_facts(
+    classes: int,
+    index: StrPath | None = None,
+    vocabulary: StrPath | None = None,
+    *,
+    predicted: np.ndarray | None = None,
+) -> LabelFacts:
     """What an index of the training videos and a vocabulary say about the labels of a model.
 
     Args:
         classes: V, of the model.
         index: of the videos that the model was trained on; gives the training counts.
         vocabulary: the official CSV; gives names, verticals and, without an index, the training counts.
+        predicted: ids of the videos that the model is judged on; those that it was trained on are counted on stderr.
 
     Raises:
         InputError: a label of the index outside the classes, or a vocabulary of another edition.
     """
-    counts, trained_on = _training_counts(index, classes)
+    counts, trained_on = _training_counts(index, classes, predicted)
     words = _vocabulary(vocabulary, classes)
     if words is None:
         names, verticals = [f"label {label}" for label in range(classes)], [""] * classes
@@ -58,16 +66,20 @@ def read_label_facts(classes: int, index: StrPath | None = None, vocabulary: Str
     return LabelFacts(words.names, words.verticals, known, source, trained_on, words.fingerprint())
 
 
-def _training_counts(path: StrPath | None, classes: int) -> tuple[np.ndarray | None, str | None]:
+def _training_counts(
+    path: StrPath | None, classes: int, predicted: np.ndarray | None
+) -> tuple[np.ndarray | None, str | None]:
     if path is None:
         return None, None
-    table, metadata = read_table(path, "video_index")
+    table, metadata = read_table(path, KIND)
     labels = table["labels"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     if labels.max(initial=0) >= classes:
         raise InputError(
             f"{path}: label {labels.max()} lies outside the {classes} classes of the predictions; "
             "give the index of the videos that the model was trained on"
         )
+    if predicted is not None:
+        warn_of_shared("the predictions", predicted, path, ids_from_arrow(table["video_id"]))
     return np.bincount(labels, minlength=classes), metadata.get("fingerprint")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from yt8m.artifacts import refuse_repeated
 from yt8m.errors import InputError
 from yt8m.exported_model import MANIFEST, check_weights, find_model, read_manifest
 from yt8m.judged import COLUMNS, Judged, assemble, join_judged, judge
@@ -18,7 +19,7 @@ from yt8m.loader import DEFAULT_STAGING, PADDING, Batch, Batches, FrameSampling,
 from yt8m.models import create
 from yt8m.predictions import write_predictions
 from yt8m.progress import Progress, log
-from yt8m.records.video_index import VideoIndex, read_index
+from yt8m.records.video_index import EACH_ONCE, VideoIndex, read_index
 from yt8m.saved_parts import SavedPart, SavedParts
 
 StrPath = str | os.PathLike[str]
@@ -98,11 +99,12 @@ def predict(
         `{videos, top, num_classes, models, level, simulated, fingerprint, skipped}`; `skipped` lists bad records.
 
     Raises:
-        InputError: wrong input, models that do not fit the index or each other, or a bad record.
+        InputError: wrong input, a video twice in the index, models that do not fit it or each other, or a bad record.
     """
     if top < 1:
         raise InputError(f"--top {top}: at least 1 label a video is needed")
     videos = read_index(index)
+    refuse_repeated(videos.video_ids, index, EACH_ONCE)
     shares = _shares(weights, models)
     trained = [load_model(path) for path in models]
     _check(trained, models, videos, index)

@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from yt8m.artifacts import ids_from_arrow, ids_to_arrow, lists_from_arrow, lists_to_arrow, read_table, write_table
+from yt8m.artifacts import (
+    EQUAL_LISTS,
+    ids_from_arrow,
+    ids_to_arrow,
+    lists_from_arrow,
+    lists_to_arrow,
+    read_table,
+    refuse_repeated,
+    write_table,
+)
+from yt8m.errors import InputError
 
 KIND = "predictions"
 
@@ -74,17 +84,25 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
 
 
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:
-    """Read a predictions file; raises InputError when it is missing or something else."""
+    """Read a predictions file; raises InputError when it is missing, something else, or holds a video twice."""
     table, metadata = read_table(path, KIND)
     columns = {name: table[name].combine_chunks() for name in table.column_names}
     labels, bounds = lists_from_arrow(table["labels"])
-    width = columns["top_labels"].type.list_size
+    for name in ("label_ranks", "label_confidences"):
+        if not np.array_equal(lists_from_arrow(columns[name])[1], bounds):
+            raise InputError(f"{path}: its lists of {name} are not as long as its labels; make one with `yt8m predict`")
+    widths = {columns[name].type.list_size for name in EQUAL_LISTS}
+    if len(widths) > 1:
+        raise InputError(f"{path}: its top_labels and top_confidences differ in length; make one with `yt8m predict`")
+    (width,) = widths
 
     def flat(name: str) -> np.ndarray:
         return columns[name].flatten().to_numpy(zero_copy_only=False)
 
+    video_ids = ids_from_arrow(table["video_id"])
+    refuse_repeated(video_ids, path, "predict an index that holds each video once")
     return Predictions(
-        video_ids=ids_from_arrow(table["video_id"]),
+        video_ids=video_ids,
         labels=labels,
         label_ranks=flat("label_ranks"),
         label_confidences=flat("label_confidences"),

@@ -130,3 +130,23 @@ def test_as_it_is_typed(indexes: dict[str, Path], tmp_path: Path, capsys: pytest
     assert "leaked_ids          0 (at most 0)" in text
     assert "label_drift         not compared" in text
     assert text.endswith(f"wrote {tmp_path}/validation.html\n")
+
+
+def test_labels_are_not_called_known_where_nothing_says_which_are(
+    indexes: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", str(indexes["train"]), "-o", str(tmp_path)]) == 0
+    assert "unknown_labels      not checked (give --vocabulary)" in capsys.readouterr().out
+    assert json.loads((tmp_path / "validation.json").read_text())["checks"][0]["value"] is None
+    assert "not checked" in (tmp_path / "validation.html").read_text()
+
+
+def test_no_threshold_lets_a_video_be_predicted_twice(indexes: dict[str, Path], tmp_path: Path) -> None:
+    index = read_index(indexes["test"])
+    write_index(tmp_path / "test.parquet", index.take(np.array([0, 1, 2, 1])))
+    allowed = {"duplicate_ids": 9, "leaked_ids": 9}
+    video = index.video_ids[1].decode()
+    with pytest.raises(InputError, match=rf"test\.parquet: 1 id occurs more than once \(the first: {video}\)"):
+        validate_data({**indexes, "test": tmp_path / "test.parquet"}, tmp_path / "out", thresholds=allowed)
+    train = together(index, np.array([0, 1, 2, 1]), tmp_path)
+    assert validate_data({"train": train}, tmp_path / "out", thresholds=allowed)["passed"]

@@ -90,3 +90,23 @@ def test_the_sample_of_the_validation_videos_is_fixed(video_files: Any) -> None:
     assert set(turned.video_ids[choose_videos(turned, 10)]) == set(index.video_ids[few])
     assert set(choose_videos(index, 5)) < set(few)
     assert list(choose_videos(index, 10**6)) == list(range(len(index)))
+
+
+def test_validation_on_training_videos_is_said_and_a_repeated_one_refused(
+    video_files: Any, presets: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = read_index(video_files.validation)
+    training = TrainingSet(index.take(np.array([3, 1, 4])), np.ones((1, 3), np.int32), (Phase("a"),))
+    write_training_set(tmp_path / "t.parquet", training)
+
+    def judged_on(*rows: int) -> str:
+        write_index(tmp_path / "v.parquet", index.take(np.array(rows)))
+        job(type(video_files)(tmp_path / "t.parquet", tmp_path / "v.parquet"), presets["logistic"])
+        return capsys.readouterr().err
+
+    assert judged_on(0, 2, 5) == ""
+    first = index.video_ids[4].decode()
+    said = f"2 of its 3 videos are also among the training videos of {tmp_path / 't.parquet'} (the first: {first})"
+    assert said in judged_on(0, 4, 1)
+    with pytest.raises(InputError, match=r"v\.parquet: 1 id occurs more than once"):
+        judged_on(0, 1, 0)

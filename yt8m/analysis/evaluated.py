@@ -85,7 +85,7 @@ def read_evaluated(
             between the columns of the predictions.
     """
     scored = read_scored(predictions)
-    labels = read_label_facts(scored.num_classes, index, vocabulary)
+    labels = read_label_facts(scored.num_classes, index, vocabulary, predicted=scored.predictions.video_ids)
     return Evaluated(scored.predictions, scored.metrics, labels, None if index is None else _read_training(index))
 
 

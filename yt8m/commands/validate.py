@@ -53,6 +53,8 @@ def render(result: dict[str, Any]) -> str:
     lines = [f"{name}: {part['videos']:,} videos" for name, part in result["partitions"].items()]
     width = max(len(check["name"]) for check in result["checks"])
     for check in result["checks"]:
-        value = "not compared" if check["value"] is None else f"{check['value']:.4g} (at most {check['threshold']:g})"
+        value = "not checked (give --vocabulary)" if check["name"] == "unknown_labels" else "not compared"
+        if check["value"] is not None:
+            value = f"{check['value']:.4g} (at most {check['threshold']:g})"
         lines.append(f"{check['name']:<{width}}  {value}")
     return "\n".join([*lines, f"wrote {join(result['output'], PAGE)}"])

@@ -63,7 +63,7 @@ def compare(
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(read_scored, (a, b))
         second = Scored(matched(first.predictions, second.predictions), second.metrics)
-        facts = read_label_facts(first.num_classes, index, vocabulary)
+        facts = read_label_facts(first.num_classes, index, vocabulary, predicted=first.predictions.video_ids)
         pending = pool.submit(label_differences, first, second)
         parts = _parts(first, second, facts, pool)
         labels = pending.result()

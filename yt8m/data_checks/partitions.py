@@ -27,12 +27,11 @@ def leaks(partitions: Mapping[str, VideoIndex]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def unknown_labels(partitions: Mapping[str, VideoIndex], num_classes: int | None) -> dict[str, dict[str, Any]]:
-    """For each partition `{count, examples}` of the label occurrences outside the vocabulary (none without one)."""
-    limit = np.inf if num_classes is None else num_classes
+def unknown_labels(partitions: Mapping[str, VideoIndex], num_classes: int) -> dict[str, dict[str, Any]]:
+    """For each partition `{count, examples}` of the label occurrences outside the classes."""
     found = {}
     for name, index in partitions.items():
-        outside = index.labels[(index.labels >= limit) | (index.labels < 0)]
+        outside = index.labels[(index.labels >= num_classes) | (index.labels < 0)]
         found[name] = {"count": len(outside), "examples": [str(label) for label in np.unique(outside)[:NAMED]]}
     return found
 

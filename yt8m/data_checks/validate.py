@@ -4,14 +4,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from yt8m.artifacts import fingerprint
+from yt8m.artifacts import fingerprint, refuse_repeated
 from yt8m.data_checks import drift
 from yt8m.data_checks.partitions import duplicates, leaks, unknown_labels
 from yt8m.data_checks.profile import VIDEOS, profile_of, read_profile
 from yt8m.data_checks.thresholds import MEANINGS, read_thresholds
 from yt8m.data_checks.validation_page import render_validation
 from yt8m.errors import InputError
-from yt8m.records.video_index import VideoIndex, read_index
+from yt8m.records.video_index import EACH_ONCE, VideoIndex, read_index
 from yt8m.storage import join, write_json, write_text
 from yt8m.vocabulary import read_vocabulary
 
@@ -43,7 +43,7 @@ def validate_data(
         indexes: partition (`train` and others) -> its index file.
         output_dir: folder for `validation.json`, `validation.html` and `data_profile.json` (of the train partition).
         vocabulary: vocabulary.csv; labels beyond it are unknown, and movers get names.
-        num_classes: labels from here on are unknown where there is no vocabulary; None for no limit.
+        num_classes: labels from here on are unknown where there is no vocabulary; with neither, that is not checked.
         baseline: a `data_profile.json` to compare with (the champion's); without one nothing is said of drift.
         thresholds: those that differ from the defaults.
         sample: train videos that are read for the feature means.
@@ -55,15 +55,20 @@ def validate_data(
         value None where it cannot be told), `movers`, `partitions`, `compared_with`, `simulated`, `fingerprint`.
 
     Raises:
-        InputError: a missing file; or a breach, after the files have been written: what, where, and what to do.
+        InputError: a missing file; a video twice in a partition that will be predicted; or a breach, after the files
+            have been written: what, where, and what to do.
     """
     limits = read_thresholds(thresholds)
     partitions = {name: read_index(path) for name, path in indexes.items()}
+    if limits["duplicate_ids"]:
+        for name in partitions.keys() - {"train"}:  # what is predicted has each video once, whatever is allowed
+            refuse_repeated(partitions[name].video_ids, indexes[name], EACH_ONCE)
     words = read_vocabulary(vocabulary) if vocabulary else None
     profile = profile_of(partitions["train"], videos=sample, source=source)
     before = read_profile(baseline) if baseline else None
+    classes = len(words) if words else num_classes
     found = {
-        "unknown_labels": unknown_labels(partitions, len(words) if words else num_classes),
+        "unknown_labels": None if classes is None else unknown_labels(partitions, classes),
         "duplicate_ids": duplicates(partitions),
         "leaked_ids": leaks(partitions),
     }
@@ -96,7 +101,9 @@ def _described(index: VideoIndex) -> dict[str, Any]:
     return {"videos": len(index), "level": index.level, "simulated": index.simulated, "index": index.fingerprint()}
 
 
-def _counted(name: str, found: dict[str, dict[str, Any]], threshold: float) -> dict[str, Any]:
+def _counted(name: str, found: dict[str, dict[str, Any]] | None, threshold: float) -> dict[str, Any]:
+    if found is None:
+        return _check(name, None, threshold, [])
     value = sum(part["count"] for part in found.values())
     details = [f"{place}: {part['count']:,} ({_listed(part)})" for place, part in found.items() if part["count"]]
     return _check(name, value, threshold, details)

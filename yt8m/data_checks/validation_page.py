@@ -30,7 +30,7 @@ def render_validation(result: dict[str, Any]) -> str:
             Section("Partitions", "What was looked at.", [_partitions(partitions)]),
         ],
         subtitle=", ".join(f"{name}: {count(part['videos'])} videos" for name, part in partitions.items()),
-        tiles=[Tile(TITLES[c["name"]], _value(c), "passed" if c["passed"] else "breached") for c in result["checks"]],
+        tiles=[Tile(TITLES[c["name"]], _value(c), _outcome(c)) for c in result["checks"]],
         summary=_summary(result),
         simulated=result["simulated"],
         provenance={f"Index of {name}": part["index"] for name, part in partitions.items()},
@@ -54,7 +54,7 @@ def _checks(result: dict[str, Any]) -> Markup:
     columns = [Column("Check"), Column("Value", True), Column("At most", True), Column("Result"),
                Column("What it counts", wide=True), Column("Where", wide=True)]  # fmt: skip
     return table(columns, [
-        [TITLES[c["name"]], _value(c), f"{c['threshold']:g}", "passed" if c["passed"] else "breached", c["meaning"],
+        [TITLES[c["name"]], _value(c), f"{c['threshold']:g}", _outcome(c), c["meaning"],
          "; ".join(c["details"]) or "–"]
         for c in result["checks"]
     ])  # fmt: skip
@@ -74,6 +74,12 @@ def _partitions(partitions: dict[str, Any]) -> Markup:
         [name, count(part["videos"]), part["level"], "simulated" if part["simulated"] else "real"]
         for name, part in partitions.items()
     ])  # fmt: skip
+
+
+def _outcome(check: dict[str, Any]) -> str:
+    if check["value"] is None:
+        return "not checked"
+    return "passed" if check["passed"] else "breached"
 
 
 def _value(check: dict[str, Any]) -> str:

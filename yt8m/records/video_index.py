@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from yt8m.artifacts import (
     fingerprint_bytes,
@@ -22,8 +23,11 @@ from yt8m.artifacts import (
     read_table,
     write_table,
 )
+from yt8m.progress import log
 
 KIND = "video_index"
+EACH_ONCE = "index each shard once, and leave out a shard that repeats videos of another"
+"""What to do about an index that holds a video twice."""
 
 
 @dataclass(frozen=True)
@@ -158,3 +162,22 @@ def write_index(path: str | os.PathLike[str], index: VideoIndex) -> None:
 def read_index(path: str | os.PathLike[str]) -> VideoIndex:
     """Read an index file; raises InputError when it is missing or something else."""
     return VideoIndex.from_table(*read_table(path, KIND))
+
+
+def warn_of_shared(
+    path: str | os.PathLike[str], video_ids: np.ndarray, training: str | os.PathLike[str], trained_on: np.ndarray
+) -> None:
+    """Say on stderr how many videos to be judged are ones that the model learns from, if any are.
+
+    Args:
+        path: where the videos to be judged come from.
+        video_ids: bytes [n] (NumPy `S`), of these.
+        training: where the training videos come from.
+        trained_on: bytes [m], of these.
+    """
+    shared = video_ids[np.asarray(pc.is_in(ids_to_arrow(video_ids), value_set=ids_to_arrow(trained_on)))]
+    if len(shared):
+        log(
+            f"warning: {path}: {len(shared):,} of its {len(video_ids):,} videos are also among the training videos of "
+            f"{training} (the first: {shared[0].decode()}); scores on them say little about new videos"
+        )

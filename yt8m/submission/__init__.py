@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from yt8m.artifacts import refuse_repeated
 from yt8m.predictions import Predictions, read_predictions
 from yt8m.progress import Progress
-from yt8m.records.video_index import read_index
+from yt8m.records.video_index import EACH_ONCE, read_index
 from yt8m.storage import atomic_file
 from yt8m.submission.checks import check_ids, check_rows, check_same_videos, refuse
 from yt8m.submission.ensemble import average, check_ensemble
@@ -60,6 +61,7 @@ def write_submission(
         _check_table(name, table)
     if index is not None:
         expected = read_index(index).video_ids
+        refuse_repeated(expected, index, EACH_ONCE)
         check_same_videos(names[0], tables[0].video_ids, os.fspath(index), expected)
     check_ensemble(names, tables)
     used = [model for table in tables for model in table.metadata["models"]]

@@ -19,7 +19,7 @@ def refuse(path: str, problem: str) -> NoReturn:
 
 
 def check_ids(path: str, ids: np.ndarray) -> None:
-    """Each video once, and ids that need no quotes in a CSV: printable ASCII without comma and quote.
+    """Ids that need no quotes in a CSV: printable ASCII without comma and quote.
 
     Raises:
         InputError: with the first ids that are not so.
@@ -29,11 +29,6 @@ def check_ids(path: str, ids: np.ndarray) -> None:
     bad = (_FORBIDDEN[text] & used).any(axis=1) | ~used[:, 0] | (used[:, 1:] & ~used[:, :-1]).any(axis=1)
     if bad.any():
         refuse(path, f"{_videos(ids[bad])} with an id that cannot stand in a CSV; leave its record out of the index")
-    (keys,) = id_keys(ids)
-    order = np.argsort(keys, kind="stable")
-    again = order[1:][keys[order[1:]] == keys[order[:-1]]]
-    if len(again):
-        refuse(path, f"{_videos(ids[np.sort(again)])} given again; index each shard once and predict anew")
 
 
 def check_same_videos(path: str, ids: np.ndarray, other_path: str, other_ids: np.ndarray) -> None:
@@ -41,10 +36,10 @@ def check_same_videos(path: str, ids: np.ndarray, other_path: str, other_ids: np
 
     Args:
         path, ids: the predictions and their ids, each once.
-        other_path, other_ids: what they must match.
+        other_path, other_ids: what they must match, each once, too.
 
     Raises:
-        InputError: with the first videos that only one of them has, or that the other has more than once.
+        InputError: with the first videos that only one of them has.
     """
     keys, other_keys = id_keys(ids, other_ids)
     if len(keys) == len(other_keys) and (np.sort(keys) == np.sort(other_keys)).all():
@@ -55,10 +50,11 @@ def check_same_videos(path: str, ids: np.ndarray, other_path: str, other_ids: np
         for videos, verb, where in ((missing, "lacks", "of"), (extra, "holds", "not in"))
         if len(videos)
     ]
-    if not problems:
-        ordered = np.sort(other_ids)
-        problems = [f"holds once what {other_path} repeats: {_videos(ordered[1:][ordered[1:] == ordered[:-1]])}"]
-    refuse(path, f"{' and '.join(problems)}; predict the whole index anew")
+    refuse(
+        path,
+        f"{' and '.join(problems)}; predict the whole index anew (bad records that a prediction left out are left out "
+        "of an index, too, by `yt8m index --skip-bad-records`)",
+    )
 
 
 def check_rows(path: str, ids: np.ndarray, labels: np.ndarray, confidences: np.ndarray, num_classes: int) -> None:

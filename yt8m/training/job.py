@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from yt8m.artifacts import refuse_repeated
 from yt8m.errors import InputError
 from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.model_identity import model_identity, window_of
 from yt8m.presets import load_preset, preset_names
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
-from yt8m.records.video_index import VideoIndex, read_index
+from yt8m.records.video_index import EACH_ONCE, VideoIndex, read_index, warn_of_shared
 from yt8m.training.forebears import Forebear, Teacher, read_forebear, read_teacher
 from yt8m.training.plan import PhasePlan, plan_phases
 from yt8m.vocabulary import classes_of
@@ -90,7 +91,8 @@ def read_job(
     """Read all inputs and check that they belong together.
 
     Raises:
-        InputError: a missing or wrong file, a preset of another level, a label beyond the classes.
+        InputError: a missing or wrong file, a preset of another level, a label beyond the classes, or a validation
+            video twice.
     """
     resolved = load_preset(preset, overrides)
     if export not in EXPORTS:
@@ -104,6 +106,8 @@ def read_job(
     examples, judged = read_training_set(training_set), read_index(validation)
     for path, index in ((training_set, examples.index), (validation, judged)):
         _check_index(path, index, resolved, classes)
+    refuse_repeated(judged.video_ids, validation, EACH_ONCE)
+    warn_of_shared(validation, judged.video_ids, training_set, examples.index.video_ids)
     for number, phase in enumerate(examples.phases):
         if not examples.phase_size(number):
             raise InputError(f"{training_set}: its phase '{phase.name}' selects no video; choose another recipe")
