@@ -1,9 +1,9 @@
-"""The validation videos in two halves: one to choose among candidates, the other to decide on a promotion.
+"""The validation videos in two halves: one to choose by, the other to decide on a promotion.
 
-Who wins among several on some videos is partly lucky on these, so its score there flatters it. A promotion is decided
-on videos that had no say in the choice. The half of a video follows from its id alone, so it is the same in every run
-and every index; the hash is not the one by which training draws its validation sample, so both halves have their share
-of that.
+Who wins among several on some videos is partly lucky on these, so its score there flatters it. A training picks its
+best step, and a run its best candidate, on one half; a promotion is decided on the other, which had no say in either
+choice. The half of a video follows from its id alone, so it is the same in every run and every index; the hash is not
+the one by which training draws its validation sample, so both halves have their share of that.
 """
 
 import hashlib
@@ -12,9 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from yt8m.comparison import taken
 from yt8m.errors import InputError
-from yt8m.predictions import Predictions
+from yt8m.predictions import Predictions, taken
 
 Half = Literal["selection", "promotion"]
 

@@ -6,7 +6,7 @@ classes, 1 = most confident), `label_confidences` list<float32>, `top_labels` fi
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,23 @@ class Predictions:
     def label_rows(self) -> np.ndarray:
         """int64 [occurrences]: the video of each true label."""
         return np.repeat(np.arange(len(self)), self.labels_per_video)
+
+
+def taken(predictions: Predictions, rows: np.ndarray) -> Predictions:
+    """The predictions of some videos, in that order: rows int [m]."""
+    sizes = predictions.labels_per_video[rows]
+    bounds = np.concatenate(([0], np.cumsum(sizes)))
+    places = np.arange(bounds[-1]) + np.repeat(predictions.bounds[rows] - bounds[:-1], sizes)
+    return replace(
+        predictions,
+        video_ids=predictions.video_ids[rows],
+        labels=predictions.labels[places],
+        label_ranks=predictions.label_ranks[places],
+        label_confidences=predictions.label_confidences[places],
+        bounds=bounds,
+        top_labels=predictions.top_labels[rows],
+        top_confidences=predictions.top_confidences[rows],
+    )
 
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from yt8m.errors import InputError
+from yt8m.halves import in_half
 from yt8m.rebalance.training_set import Phase, TrainingSet, write_training_set
 from yt8m.records.video_index import read_index, write_index
 from yt8m.training.job import choose_videos, read_job
@@ -110,3 +111,23 @@ def test_validation_on_training_videos_is_said_and_a_repeated_one_refused(
     assert said in judged_on(0, 4, 1)
     with pytest.raises(InputError, match=r"v\.parquet: 1 id occurs more than once"):
         judged_on(0, 1, 0)
+
+
+@pytest.mark.parametrize("videos", [5, 10**6])
+def test_the_videos_that_decide_on_a_promotion_do_not_pick_the_best_step(
+    video_files: Any, presets: Any, videos: int
+) -> None:
+    made = job(video_files, presets["logistic"], overrides={"validation_videos": videos})
+    ids = made.validation.video_ids
+    assert 0 < in_half(ids, "promotion").sum() < len(ids)
+    picking = ids[made.sample]
+    assert in_half(picking, "selection").all()
+    assert len(picking) == min(videos, in_half(ids, "selection").sum())
+
+
+def test_validation_videos_that_cannot_pick_a_step_are_refused(video_files: Any, presets: Any, tmp_path: Path) -> None:
+    index = read_index(video_files.validation)
+    write_index(tmp_path / "half.parquet", index.take(np.flatnonzero(in_half(index.video_ids, "promotion"))))
+    files = type(video_files)(video_files.training_set, tmp_path / "half.parquet")
+    with pytest.raises(InputError, match=r"half\.parquet: none of its \d+ videos is a labelled one of the sel"):
+        job(files, presets["logistic"])

@@ -100,6 +100,7 @@ def render(result: dict[str, Any]) -> str:
     lines = [
         f"{result['name']}: {result['parameters']:,} parameters ({size}), {result['num_classes']:,} classes",
         f"trained {training['steps']:,} steps, {training['examples']:,} examples, in {training['seconds']:,.0f} s",
-        f"at step {training['exported_step']:,}, on {training['validation_videos']:,} validation videos: {measured}",
+        f"at step {training['exported_step']:,}, on {training['validation_videos']:,} validation videos (of the half "
+        f"that picks the step): {measured}",
     ]
     return "\n".join([*lines, "frames are simulated"] if result["simulated"] else lines)

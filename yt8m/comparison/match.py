@@ -1,11 +1,9 @@
 """Two predictions of the same videos, brought into the same order."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.predictions import Predictions
+from yt8m.predictions import Predictions, taken
 
 
 def matched(a: Predictions, b: Predictions) -> Predictions:
@@ -24,23 +22,6 @@ def matched(a: Predictions, b: Predictions) -> Predictions:
         b = taken(b, _rows_of(a.video_ids, b.video_ids))
     _require_same_labels(a, b)
     return b
-
-
-def taken(predictions: Predictions, rows: np.ndarray) -> Predictions:
-    """The predictions of some videos, in that order: rows int [m]."""
-    sizes = predictions.labels_per_video[rows]
-    bounds = np.concatenate(([0], np.cumsum(sizes)))
-    places = np.arange(bounds[-1]) + np.repeat(predictions.bounds[rows] - bounds[:-1], sizes)
-    return replace(
-        predictions,
-        video_ids=predictions.video_ids[rows],
-        labels=predictions.labels[places],
-        label_ranks=predictions.label_ranks[places],
-        label_confidences=predictions.label_confidences[places],
-        bounds=bounds,
-        top_labels=predictions.top_labels[rows],
-        top_confidences=predictions.top_confidences[rows],
-    )
 
 
 def _rows_of(wanted: np.ndarray, held: np.ndarray) -> np.ndarray:

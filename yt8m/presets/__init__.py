@@ -13,7 +13,7 @@ A preset is a mapping:
 | `epochs` | passes over a phase whose recipe does not say when it ends; 2.5 is two and a half |
 | `frames` | `train` and `predict`: how frames are chosen, `{kind: random, contiguous, even or all; count}` |
 | `validate_every` | epochs between two validations (0.1 unless told) |
-| `validation_videos` | how many videos they use, chosen by a hash of the id (50000 unless told) |
+| `validation_videos` | how many videos of the selection half they use, by a hash of the id (50000 unless told) |
 | `start_at_label_rates` | biases of the heads start at each label's rate in the training set (false unless told) |
 | `batch_norm_momentum` | instead of the models' 0.999, which needs thousands of steps (null unless told) |
 | `precision` | of the products: `float32`, or `bfloat16` for all but the widest (float32 unless told) |

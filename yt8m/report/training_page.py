@@ -52,7 +52,11 @@ def _tiles(record: dict[str, Any]) -> list[Tile]:
     waited = sum(row["waited_seconds"] for row in timing)
     trained = sum(row["waited_seconds"] / row["waiting_share"] for row in timing if row["waiting_share"])
     return [
-        Tile("Best validation GAP", decimal(best["validation_gap"], 4), f"at step {count(best['step'])}"),
+        Tile(
+            "Best validation GAP",
+            decimal(best["validation_gap"], 4),
+            f"at step {count(best['step'])}; the best of {count(len(record['rows']))} flatters",
+        ),
         Tile("Training GAP", decimal(last["training_gap"], 4), "last 20,000 examples"),
         Tile("Loss", decimal(last["loss"], 3), "since the validation before"),
         Tile("Examples a second", count(timing[-1]["examples_per_second"]), "last stretch"),
@@ -74,7 +78,8 @@ def _gaps(record: dict[str, Any]) -> Markup:
     ]  # fmt: skip
     return line_plot(
         "GAP on training and validation videos", Axis("step"), Axis("GAP@20"), lines, marks=marks,
-        caption="A mark is the GAP on all validation videos, at the end of a phase. Where training rises on and "
+        caption="Validation is on a fixed sample of the videos that candidates are chosen on; those that decide on a "
+        "promotion have no part in it. A mark is the GAP on all, at the end of a phase. Where training rises on and "
         "validation falls, the model learns by heart.",
     )  # fmt: skip
 

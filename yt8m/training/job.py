@@ -9,6 +9,7 @@ import numpy as np
 
 from yt8m.artifacts import refuse_repeated
 from yt8m.errors import InputError
+from yt8m.halves import in_half
 from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.model_identity import model_identity, window_of
 from yt8m.presets import load_preset, preset_names
@@ -31,7 +32,8 @@ class Job:
         training_set: what to learn from.
         plans: of its phases.
         validation: the videos to validate on, all of them.
-        sample: rows of the fixed sample of these that most validations use.
+        sample: rows of the fixed sample of these that most validations use and that picks the best step; all of it is
+            of the selection half.
         validation_fingerprint: of the validation index.
         num_classes: labels V.
         seed: of weights, order, frame choice and dropout.
@@ -117,7 +119,7 @@ def read_job(
         training_set=examples,
         plans=plan_phases(examples, resolved),
         validation=judged,
-        sample=choose_videos(judged, resolved["validation_videos"]),
+        sample=choose_sample(validation, judged, resolved["validation_videos"]),
         validation_fingerprint=judged.fingerprint(),
         num_classes=classes,
         seed=seed,
@@ -127,6 +129,25 @@ def read_job(
         teacher=read_teacher(teacher, examples.index, resolved["level"], *owner) if teacher else None,
         window_bytes=window_of(source or examples.index.source_root, staging.window_bytes),
     )
+
+
+def choose_sample(path: StrPath, index: VideoIndex, count: int) -> np.ndarray:
+    """Rows of at most `count` videos that pick the best step of a training; in the order of the index.
+
+    They are of the selection half alone (see `yt8m.halves`): on the other half the trained model meets the champion,
+    and the step that does best there would go into that contest with what was luck.
+
+    Raises:
+        InputError: no video of the half has a label, so nothing can be picked.
+    """
+    half = np.flatnonzero(in_half(index.video_ids, "selection"))
+    videos = index.take(half)
+    if not len(videos.labels):
+        raise InputError(
+            f"{path}: none of its {len(index):,} videos is a labelled one of the selection half, which picks the best "
+            "step; index more validation videos"
+        )
+    return half[choose_videos(videos, count)]
 
 
 def choose_videos(index: VideoIndex, count: int) -> np.ndarray:
