@@ -3,7 +3,6 @@
 import argparse
 import json
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from yt8m.code_version import code_version
 from yt8m.data_checks.thresholds import read_thresholds
 from yt8m.errors import InputError
 from yt8m.progress import log
-from yt8m.storage import write_text
+from yt8m.storage import scratch_folder, write_text
 
 CURRENCY = "USD"
 SETTINGS = Path(__file__).resolve().parent.parent / "settings.yaml"
@@ -83,8 +82,8 @@ def tell_of_spot(target: Target, profile: Profile) -> None:
 
 def compiled(pipeline: BaseComponent, name: str) -> str:
     """A pipeline as YAML, compiled into a file of this name."""
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        package = Path(scratch) / name
+    with scratch_folder() as scratch:
+        package = scratch / name
         compiler.Compiler().compile(pipeline, str(package))
         return package.read_text(encoding="utf-8")
 

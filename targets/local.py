@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from targets.run_record import Request, write_request
 from targets.steps import Runner, StepHandler
 from targets.subprocess_runner import SubprocessRunner
 from yt8m.errors import InputError
-from yt8m.storage import is_remote
+from yt8m.storage import is_remote, scratch_folder
 
 LOG = "run.log"
 LOCK = ".lock"
@@ -58,13 +57,13 @@ def run_locally(pipeline: BaseComponent, request: Request, folder: Path) -> Loca
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory(prefix="yt8m-") as scratch,
+        scratch_folder() as scratch,
         _alone(folder),
         (folder / LOG).open("w", buffering=1, encoding="utf-8", errors="backslashreplace") as file,
         _recorded(folder, request),
     ):
         journal = Journal(file, _titles(pipeline))
-        runner = _runner(request, folder, scratch)
+        runner = _runner(request, folder, str(scratch))
         with quiet(journal), _own_handler(journal, runner), _stopping_steps(journal, runner):
             local.init(
                 runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / ARTIFACTS),

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +31,7 @@ from yt8m.progress import log
 from yt8m.reproduction.paper import load_paper
 from yt8m.reproduction.steps import folder_of
 from yt8m.reproduction.work import FILE, PAGE, wanted
-from yt8m.storage import atomic_file, read_json, write_text
+from yt8m.storage import atomic_file, read_json, scratch_folder, write_text
 
 VERBS = ("run", "compile", "submit")
 PARALLELISM = 4
@@ -204,8 +203,8 @@ def _absolute(path: str) -> str:
 def _prepared(args: argparse.Namespace, make: MakeReproduction) -> Iterator[tuple[Job, dict[str, Any]]]:
     """The job, and all parameters of it; the compiled file is there until the block ends."""
     profile = usable_profile(args)
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        package = Path(scratch) / f"yt8m-reproduce-{args.target}.yaml"
+    with scratch_folder() as scratch:
+        package = scratch / f"yt8m-reproduce-{args.target}.yaml"
         compile_reproduction(args.target, profile, package, make, args.parallelism)
         known = declared(read_pipeline(package))
         given = read_parameters(args.parameters, known) if args.parameters else {}

@@ -1,7 +1,6 @@
 """A pipeline made ready to be sent: compiled for its target, its parameters checked, nothing left to guess."""
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from yt8m.artifacts import fingerprint
 from yt8m.candidates import read_candidates
 from yt8m.errors import InputError
 from yt8m.progress import log
+from yt8m.storage import scratch_folder
 
 PLACEHOLDER = "@sha256:" + 64 * "0"
 
@@ -73,8 +73,8 @@ def prepared(
         InputError: wrong settings, parameters or candidates, or images that are still to be filled in.
     """
     profile = usable_profile(args)
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        package = Path(scratch) / f"yt8m-{args.target}.yaml"
+    with scratch_folder() as scratch:
+        package = scratch / f"yt8m-{args.target}.yaml"
         compile_for(args.target, profile, CANDIDATES, package, make_pipeline)
         known = declared(read_pipeline(package))
         given = check_meaning({**(defaults or {}), **_given(args, known)})

@@ -28,7 +28,7 @@ from yt8m.progress import Progress
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records import tfrecord
 from yt8m.records.video_index import VideoIndex
-from yt8m.storage import PARTIAL, read_json, write_json
+from yt8m.storage import PARTIAL, alone_in, read_json, write_json
 
 MANIFEST = "export.json"
 SPARE_BYTES = 1 << 30
@@ -72,25 +72,40 @@ def export(
     folder = Path(output_dir)
     jobs = _jobs(sets, phase, shards, seed, prefix)
     plan = _plan(sets, phase, shards, seed, prefix, skip_bad_records)
-    finished = _claim(folder, plan)
-    missing = [job for job in jobs if not (folder / job.name).exists()]
-    if finished and not missing:
-        return {**finished["result"], "folder": str(folder), "written": 0, "kept": shards}
-    _check_space(folder, sets.index, missing)
-    outcomes = _write_all(sets.index, folder, missing, source, skip_bad_records, workers or os.cpu_count() or 1)
+    with alone_in(folder, "an export"):
+        finished = _claim(folder, plan)
+        missing = [job for job in jobs if not (folder / job.name).exists()]
+        if finished and not missing:
+            result = finished["result"]
+        else:
+            _check_space(folder, sets.index, missing)
+            workers = workers or os.cpu_count() or 1
+            outcomes = _write_all(sets.index, folder, missing, source, skip_bad_records, workers)
+            result = _finish(folder, plan, jobs, finished, outcomes)
+        for leftover in folder.glob(f"{PARTIAL}*"):  # also when the manifest is there: a kill may have come before this
+            leftover.unlink()
+    return {**result, "folder": str(folder), "written": len(missing), "kept": shards - len(missing)}
+
+
+def _finish(
+    folder: Path,
+    plan: dict[str, Any],
+    jobs: list[ShardJob],
+    finished: dict[str, Any] | None,
+    outcomes: dict[str, Skipped],
+) -> dict[str, Any]:
+    """Write the manifest, all shards being there; returns what it says of the result."""
     lists = _lists(folder, jobs, finished, outcomes)
     skipped = [entry for job in jobs for entry in lists[job.name]]
     result = {
-        "shards": shards,
-        "records": int(sets.phase_size(phase)) - len(skipped),
+        "shards": len(jobs),
+        "records": sum(len(job.rows) for job in jobs) - len(skipped),
         "bytes": sum((folder / job.name).stat().st_size for job in jobs),
         "skipped": skipped,
     }
     kept_lists = {name: entries for name, entries in lists.items() if entries}
     write_json(folder / MANIFEST, {"plan": plan, "result": result, "skipped": kept_lists})
-    for leftover in folder.glob(f"{PARTIAL}*"):
-        leftover.unlink()
-    return {**result, "folder": str(folder), "written": len(missing), "kept": shards - len(missing)}
+    return result
 
 
 def _phase_of(sets: TrainingSet, phase: int | None) -> int:

@@ -9,7 +9,6 @@ candidate that asked for the model; pipelines download every byte under an artif
 
 import contextlib
 import os
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from yt8m.located_model import LocatedModel, locate_model
 from yt8m.model_identity import model_identity, window_of, written_as
 from yt8m.presets import load_preset
 from yt8m.progress import log
-from yt8m.storage import atomic_file, exists, is_remote, join, read_json, stage, write_json
+from yt8m.storage import atomic_file, exists, is_remote, join, read_json, scratch_folder, stage, write_json
 from yt8m.vocabulary import classes_of
 
 MANIFEST = "model.json"
@@ -124,7 +123,7 @@ def predict_model(manifest: StrPath, index: StrPath, output: StrPath, *, top: in
     index_fingerprint = read_table(index, "video_index")[1]["fingerprint"]
     uri = read_json(manifest).get("uri", "")
     parts = join(uri.rstrip("/").rpartition("/")[0], "predictions", f"{index_fingerprint}-{top}")
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
+    with scratch_folder() as folder:
         return predict([str(stage_model(manifest, folder))], index, output, top=top, parts=parts)
 
 
@@ -182,7 +181,7 @@ def _train(candidate: dict[str, Any], training_set: StrPath, validation: StrPath
     how |= {"overrides": candidate["overrides"], "write_page": write_training_page}
     if not is_remote(home):
         return train(*arguments, home, **how)
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
+    with scratch_folder() as folder:
         publish = partial(_upload, home=home)
         return train(*arguments, folder, publish=publish, **how)
 

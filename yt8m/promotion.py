@@ -4,7 +4,6 @@ This is where the champion meets prediction: `yt8m.champion` itself works on pre
 """
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from yt8m.located_model import locate_model
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
 from yt8m.records.video_index import read_index, write_index
-from yt8m.storage import write_json
+from yt8m.storage import scratch_folder, write_json
 
 StrPath = str | os.PathLike[str]
 
@@ -59,11 +58,11 @@ def predict_and_promote(
     if settled is not None:
         return settled
     current = records.champion()
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        half = _write_half(index, Path(scratch))
+    with scratch_folder() as scratch:
+        half = _write_half(index, scratch)
         how = {"source": source, "staging": staging}
         if predictions is None:
-            predictions = _predict(located.uri, half, Path(scratch, "challenger.parquet"), "the challenger", **how)
+            predictions = _predict(located.uri, half, scratch / "challenger.parquet", "the challenger", **how)
         champion = None
         if current is not None:
             kept = records.path(*current.model.split("/"))

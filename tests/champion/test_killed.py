@@ -86,7 +86,7 @@ def whole(registry: str) -> bool:
 def test_a_kill_between_any_two_steps_leaves_the_old_champion(models: dict[str, Made], registry: str) -> None:
     fair, good = models["fair"], models["good"]
     offer(fair, registry)
-    steps, kills = 5 if registry.startswith("gs://") else 12, 0
+    steps, kills = 5 if registry.startswith("gs://") else 10, 0
     with promotions(good, registry, fair) as promote:
         while promote(kills):
             assert champion_of(registry) == fair.fingerprint

@@ -1,6 +1,5 @@
 """The files of a model in the registry: copied whole, each verified by its CRC32C, so that no work root is needed."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from yt8m.storage import (
     join,
     list_tree,
     read_json,
+    scratch_folder,
     stage,
     write_json,
 )  # fmt: skip
@@ -82,10 +82,10 @@ def local_model(uri: str) -> Iterator[Path]:
         yield Path(uri)
         return
     weights = read_json(join(uri, MANIFEST), REMEDY)["weights"]["file"]
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
+    with scratch_folder() as scratch:
         for name in (MANIFEST, weights):
             stage(join(uri, name), scratch)
-        yield Path(scratch)
+        yield scratch
 
 
 def _describe(model: LocatedModel) -> list[dict[str, Any]]:

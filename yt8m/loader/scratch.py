@@ -30,7 +30,7 @@ DEFAULT_BYTES = 64 * GB
 SPARE_BYTES = 1 * GB
 READ_BYTES = 16 << 20
 LOCK = ".lock"
-TEMPORARY = "yt8m-scratch-"
+TEMPORARY, KIND = "yt8m-scratch-", "scratch-"
 OWN = "yt8m-shards"
 
 
@@ -197,7 +197,8 @@ def _claim(folder: str | None) -> tuple[int, Path, bool]:
         if lock is not None:
             return lock, own, False
     _remove_dead(Path(folder or tempfile.gettempdir()))
-    made = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
+    storage.clear_scratch(Path(folder) if folder else None)  # of those that died before they had a lock
+    made = Path(tempfile.mkdtemp(prefix=storage.scratch_prefix(KIND), dir=folder))
     unfinished = made / f"{LOCK}-new"  # locked before it has its name: no moment to be taken for dead
     lock = _try_lock(unfinished)
     assert lock is not None

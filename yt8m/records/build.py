@@ -13,7 +13,7 @@ from yt8m.progress import Progress
 from yt8m.records.labels_csv import is_labels_csv, read_labels_csv
 from yt8m.records.scan import ShardScan, scan_shard
 from yt8m.records.video_index import Shard, VideoIndex, write_index
-from yt8m.storage import FileInfo, is_cached, is_remote, join, list_files
+from yt8m.storage import FileInfo, is_cached, is_remote, join, list_files, unchanged, version_of
 
 GS = "gs://"
 SIMULATED = "-simulated"
@@ -134,15 +134,16 @@ def _common_folder(folders: list[str]) -> str:
 
 
 def _scan(files: list[FileInfo], verify: bool, threads: int | None, skip: bool) -> list[ShardScan]:
-    scans = []
+    scans, versions = [], [version_of(file.path) for file in files]
     threads = threads or _threads_for(files, verify)
     with ThreadPoolExecutor(max(threads, 1)) as pool, Progress("indexing", len(files), "shards") as progress:
         futures = [
             pool.submit(scan_shard, f.path, f.size, f.generation, verify=verify, skip_bad_records=skip) for f in files
         ]
         try:
-            for future in futures:
-                scans.append(future.result())
+            for file, version, future in zip(files, versions, futures, strict=True):
+                with unchanged(file.path, version):
+                    scans.append(future.result())
                 progress.advance()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

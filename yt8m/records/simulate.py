@@ -6,9 +6,9 @@ so that a killed run goes on where it stopped, and a run with other arguments kn
 """
 
 import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +35,18 @@ from yt8m.records.listing import fingerprint_source
 from yt8m.records.tfrecord import RecordWriter, iterate
 from yt8m.records.wire import Buffer
 from yt8m.storage import (
+    FileInfo,
+    alone_in,
     atomic_file,
     delete,
     exists,
     join,
     list_files,
     read_json,
+    scratch_folder,
     stage,
+    unchanged,
+    version_of,
     write_json,
 )
 
@@ -114,24 +119,47 @@ def simulate(
         RecordError: a bad record, one of frame level, or one whose mean no quantised frames can have.
     """
     _check_arguments(max_frames, seed, localized, evidence)
-    paths = [file.path for file in find_shards(sources)]
-    clues = [file.path for file in find_shards(evidence or sources)] if localized else []
+    shards = [_Source(file) for file in find_shards(sources)]
+    clues = [_Source(file) for file in find_shards(evidence or sources)] if localized else []
+    paths = [shard.path for shard in shards]
     plan = {
         "kind": KIND, "format": FORMAT, "max_frames": max_frames, "localized": localized, "seed": seed,
         "sources": [fingerprint_source(path) for path in paths],
-        "evidence": [fingerprint_source(path) for path in clues],
+        "evidence": [fingerprint_source(clue.path) for clue in clues],
         "names": _output_names(paths, localized),
     }  # fmt: skip
-    output = _Output(os.fspath(output_dir), plan)
-    missing = [path for path, name in zip(paths, output.names, strict=True) if name not in output.shards]
-    if missing:
-        directions = _stage_and_estimate(clues) if localized else None
-        _write_shards(Simulation(max_frames, seed, directions), missing, output, workers or os.cpu_count() or 1)
+    with alone_in(output_dir, "a simulation"):
+        output = _Output(os.fspath(output_dir), plan)
+        missing = [shard for shard, name in zip(shards, output.names, strict=True) if name not in output.shards]
+        if missing:
+            directions = _estimate(clues) if localized else None
+            _write_shards(Simulation(max_frames, seed, directions), missing, output, workers or os.cpu_count() or 1)
     totals = {key: sum(shard[key] for shard in output.shards.values()) for key in ("videos", "frames", "bytes")}
     return {
         "output_dir": output.folder, "shards": len(paths), **totals, "max_frames": max_frames, "localized": localized,
         "seed": seed, "fingerprint": output.fingerprint, "reused": len(paths) - len(missing),
     }  # fmt: skip
+
+
+class _Source:
+    """A shard as it is when the command begins: what is read of it later is what the manifest tells of.
+
+    Args:
+        file: the shard, listed before its fingerprint is taken.
+    """
+
+    def __init__(self, file: FileInfo):
+        self.path, self._generation, self._version = file.path, file.generation, version_of(file.path)
+
+    @contextmanager
+    def read(self, scratch: str | os.PathLike[str]) -> Iterator[str]:
+        """Yield a local file with its content: itself, or a copy in `scratch` of the object that was listed.
+
+        Raises:
+            InputError: it was replaced since.
+        """
+        with unchanged(self.path, self._version):
+            yield os.fspath(stage(self.path, scratch, generation=self._generation))
 
 
 class _Output:
@@ -179,8 +207,6 @@ class _Output:
 
     def _sizes(self) -> dict[str, int]:
         """Bytes of each shard that is in the folder now."""
-        if os.path.isfile(self.folder):
-            raise InputError(f"{self.folder}: is a file; name a folder for the shards")
         try:
             return {os.path.basename(file.path): file.size for file in list_files(self.folder)}
         except InputError:  # no such folder, or no shard in it
@@ -218,34 +244,37 @@ def _output_names(paths: Sequence[str], localized: bool) -> list[str]:
     return list(by_name)
 
 
-def _stage_and_estimate(paths: Sequence[str]) -> Directions:
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        return estimate_directions([str(stage(path, join(scratch, str(n)))) for n, path in enumerate(paths)])
+def _estimate(clues: Sequence[_Source]) -> Directions:
+    with scratch_folder() as scratch, ExitStack() as reading:
+        return estimate_directions([reading.enter_context(clue.read(scratch / str(n))) for n, clue in enumerate(clues)])
 
 
-def _write_shards(simulation: Simulation, sources: Sequence[str], output: _Output, workers: int) -> None:
+def _write_shards(simulation: Simulation, sources: Sequence[_Source], output: _Output, workers: int) -> None:
     with ThreadPoolExecutor(workers) as pool, Progress("simulating", len(sources), "shards") as progress:
-        futures = {pool.submit(_write_shard, simulation, source, output.path(source)[1]): source for source in sources}
+        futures = {
+            pool.submit(_write_shard, simulation, source, output.path(source.path)[1]): source for source in sources
+        }
         try:
             for future in as_completed(futures):
-                output.add(output.path(futures[future])[0], future.result())
+                output.add(output.path(futures[future].path)[0], future.result())
                 progress.advance()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _write_shard(simulation: Simulation, source: str, path: str) -> dict[str, int]:
+def _write_shard(simulation: Simulation, source: _Source, path: str) -> dict[str, int]:
     videos = frames = 0
     with (
-        tempfile.TemporaryDirectory(prefix="yt8m-") as scratch,
+        scratch_folder() as scratch,
         atomic_file(path) as temporary,
         RecordWriter(temporary) as writer,
+        source.read(scratch) as shard,
     ):
-        for offset, payload in iterate(stage(source, scratch)):
+        for offset, payload in iterate(shard):
             try:
                 record, num_frames = simulation.record(payload)
             except FeatureError as error:
-                raise RecordError(source, videos, offset, str(error)) from None
+                raise RecordError(source.path, videos, offset, str(error)) from None
             writer.write(record)
             videos, frames = videos + 1, frames + num_frames
     return {"videos": videos, "frames": frames, "bytes": writer.size}

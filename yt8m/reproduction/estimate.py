@@ -1,7 +1,6 @@
 """How much there is to train before anything is trained: examples, reads and arithmetic of each run."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from yt8m.quiet import quiet_start
 from yt8m.records.build import build_index
 from yt8m.reproduction.paper import Paper, Run, StrPath, load_paper
 from yt8m.reproduction.work import wanted
+from yt8m.storage import scratch_folder
 
 FULL = {"train": 3_900_000, "validation": 1_112_357}
 BYTES_A_VIDEO, BYTES_A_FRAME = 251_000, 1_170
@@ -65,7 +65,7 @@ def count_videos(
     """
     own = load_paper(scale, plan).scale
     sources = {"train": train or own.train, "validation": validation or own.validation}
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
+    with scratch_folder() as scratch:
         index = os.path.join(scratch, "index.parquet")
         return {
             name: int(build_index(list(shards), index)["videos"]) if shards else FULL[name]

@@ -11,7 +11,6 @@ import io
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from yt8m.records.video_index import read_index
 from yt8m.reproduction.apart import carry_out_apart
 from yt8m.reproduction.data import Data
 from yt8m.reproduction.paper import Paper, Run
-from yt8m.storage import atomic_file, delete, exists, is_remote, join, read_bytes, read_json, write_json
+from yt8m.storage import atomic_file, delete, exists, is_remote, join, read_bytes, read_json, scratch_folder, write_json
 from yt8m.vocabulary import classes_of
 
 DONE, FAILED, SIZES, LIBRARIES = "done.json", "failed.json", "sizes.json", "libraries.json"
@@ -213,8 +212,8 @@ def _local(folder: str) -> Iterator[Path]:
     if not is_remote(folder):
         yield Path(folder)
         return
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        yield Path(scratch)
+    with scratch_folder() as scratch:
+        yield scratch
         for name in (HISTORY, PREDICTIONS):
             with atomic_file(join(folder, name)) as copy:
                 shutil.copyfile(os.path.join(scratch, name), copy)

@@ -5,9 +5,9 @@ is written to scratch space and uploaded, and the service shows an object only w
 touches the cloud; its client is imported when the first gs:// address is seen.
 """
 
+import fcntl
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +16,16 @@ from types import ModuleType
 from typing import Any
 
 from yt8m.errors import InputError
-from yt8m.storage.local import PARTIAL, FileInfo, atomic_directory, create_file, is_cached, list_local, require_file
+from yt8m.storage.leftovers import PARTIAL, clear_leftovers, clear_scratch, scratch_folder, scratch_prefix
+from yt8m.storage.local import FileInfo, atomic_directory, create_file, is_cached, list_local, require_file
 from yt8m.storage.local import atomic_file as atomic_local_file
 from yt8m.storage.trees import copy_file, file_crc32c, list_tree
 
 __all__ = [
-    "PARTIAL", "FileInfo", "atomic_directory", "atomic_file", "copy_file", "create_json", "delete", "exists",
-    "file_crc32c", "is_cached", "is_remote", "join", "list_files", "list_names", "list_tree", "local_copy",
-    "read_bytes", "read_json", "read_range", "require_file", "stage", "write_json", "write_text",
+    "PARTIAL", "FileInfo", "alone_in", "atomic_directory", "atomic_file", "clear_leftovers", "clear_scratch",
+    "copy_file", "create_json", "delete", "exists", "file_crc32c", "is_cached", "is_remote", "join", "list_files",
+    "list_names", "list_tree", "local_copy", "read_bytes", "read_json", "read_range", "require_file", "scratch_folder",
+    "scratch_prefix", "stage", "unchanged", "version_of", "write_json", "write_text",
 ]  # fmt: skip
 
 SHARD_PATTERN = "*.tfrecord"
@@ -124,13 +126,71 @@ def stage(
     return target
 
 
+def version_of(path: StrPath) -> Any:
+    """What differs when a local file is replaced or written anew; None on gs://, where a generation says it."""
+    if is_remote(path):
+        return None
+    known = os.stat(path)
+    return known.st_dev, known.st_ino, known.st_size, known.st_mtime_ns
+
+
+@contextmanager
+def unchanged(path: StrPath, version: Any) -> Iterator[None]:
+    """Read a local file that must be of the version that `version_of` told, to the end.
+
+    Raises:
+        InputError: it is another one by then; also in the place of an error that this may have caused.
+    """
+    try:
+        yield
+    finally:
+        if not (is_remote(path) or (os.path.exists(path) and version_of(path) == version)):
+            raise InputError(
+                f"{path}: was changed while it was read; run the same command again when nothing writes to it"
+            )
+
+
+@contextmanager
+def alone_in(folder: StrPath, purpose: str) -> Iterator[None]:
+    """Hold a folder, which is made, for one command alone; it is free again when the process ends, however that comes.
+
+    Locally the folder itself is locked. On gs://, and where the file system locks no folders, a lease is held.
+
+    Raises:
+        InputError: another command is at work there, or it is no folder.
+    """
+    from yt8m.storage.lease import Lease
+
+    if is_remote(folder):
+        with Lease(join(folder, f"{PARTIAL}lease.json"), purpose):
+            yield
+        return
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise InputError(f"{folder}: is a file; name a folder")
+    os.makedirs(folder, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another command is at work in this folder; wait for it, or choose another "
+                             "folder") from None  # fmt: skip
+        except OSError:
+            with Lease(join(folder, f"{PARTIAL}lease.json"), purpose):
+                yield
+            return
+        yield
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def local_copy(path: StrPath, remedy: str = "check the path") -> Iterator[Path]:
     """Yield a local file with the content of `path`: itself, or a copy of the object that is removed afterwards."""
     if not is_remote(path):
         yield require_file(path, remedy)
         return
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
+    with scratch_folder() as scratch:
         yield stage(path, scratch)
 
 
@@ -141,8 +201,8 @@ def atomic_file(path: StrPath) -> Iterator[Path]:
         with atomic_local_file(path) as temporary:
             yield temporary
         return
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        local = Path(scratch) / os.path.basename(os.fspath(path))
+    with scratch_folder() as scratch:
+        local = scratch / os.path.basename(os.fspath(path))
         yield local
         _cloud().upload(local, path)
 
@@ -176,8 +236,8 @@ def create_json(path: StrPath, value: Any) -> None:
     if not is_remote(path):
         create_file(path, data)
         return
-    with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-        local = Path(scratch) / "value.json"
+    with scratch_folder() as scratch:
+        local = scratch / "value.json"
         local.write_bytes(data)
         _cloud().upload(local, path, expected_generation=0)
 

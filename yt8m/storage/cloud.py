@@ -12,11 +12,9 @@ import functools
 import os
 import re
 import struct
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import google.cloud.storage as storage
@@ -28,6 +26,7 @@ from google.cloud.storage.retry import _RETRYABLE_TYPES
 from requests.adapters import HTTPAdapter
 
 from yt8m.errors import InputError, WriteConflict
+from yt8m.storage.local import atomic_file
 
 SCHEME = "gs://"
 TOKEN = "yt8m-upload"
@@ -203,20 +202,13 @@ def download(
     given_up: threading.Event | None = None,
 ) -> None:
     """The object into a local file (its CRC32C is verified); the file is not there unless it is whole."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".partial-", dir=target.parent)
-    os.close(descriptor)
-    try:
+    with atomic_file(path) as temporary:
         call(
             address,
             lambda: blob_of(address, generation).download_to_filename(temporary, timeout=TIMEOUT_SECONDS, retry=None),
             generation=generation,
             given_up=given_up,
         )
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def upload(path: str | os.PathLike[str], address: str, expected_generation: int | None = None) -> int:

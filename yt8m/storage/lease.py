@@ -7,8 +7,6 @@ once one fails. A holder that was only asleep finds its lease gone, at the lates
 """
 
 import json
-import os
-import socket
 import threading
 import time
 import uuid
@@ -16,6 +14,7 @@ from typing import Any
 
 from yt8m.errors import InputError
 from yt8m.progress import log
+from yt8m.storage.processes import started, this_process
 from yt8m.storage.versioned import WriteConflict, versioned
 
 SECONDS = 60.0  # without a renewal, then a lease may be taken over
@@ -110,7 +109,7 @@ class Lease:
 
     def _write(self, version: Any) -> None:
         self._beats += 1
-        content = {**_process(), "token": self._token, "renewals": self._beats}
+        content = {**this_process(), "token": self._token, "renewals": self._beats}
         self._version = self._file.write(json.dumps(content).encode(), version)
         self._renewed = time.monotonic()
 
@@ -131,7 +130,7 @@ class Lease:
 
     def _refuse_neighbour(self, content: bytes) -> None:
         """Raise at once if the holder is a process of this machine: it is alive, or it would have been passed over."""
-        if _parse(content).get("machine") == _process()["machine"]:
+        if _parse(content).get("machine") == this_process()["machine"]:
             raise self._busy(content)
 
     def _busy(self, content: bytes) -> InputError:
@@ -139,28 +138,10 @@ class Lease:
                           "another folder")  # fmt: skip
 
 
-def _process() -> dict[str, Any]:
-    """This process, as others of the same machine can look it up."""
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        boot = file.read().strip()
-    machine = f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
-    return {"host": socket.gethostname(), "machine": machine, "process": os.getpid(), "started": _started(os.getpid())}
-
-
-def _started(process: int) -> str | None:
-    """When a process was started, in the kernel's own unit; None if it is not there, or is dead and not yet buried."""
-    try:
-        with open(f"/proc/{process}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else fields[19]
-
-
 def _has_ended(content: bytes) -> bool:
     """Whether a lease's holder is known to have ended: a process of this machine that is no more."""
     holder = _parse(content)
-    return holder.get("machine") == _process()["machine"] and _started(holder["process"]) != holder["started"]
+    return holder.get("machine") == this_process()["machine"] and started(holder["process"]) != holder["started"]
 
 
 def _parse(content: bytes) -> dict[str, Any]:

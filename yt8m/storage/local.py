@@ -2,22 +2,28 @@
 
 Protocol: a file is written beside its final name (same folder, so the rename is atomic), flushed to disk, then
 renamed. A reader sees the old file or the new one, never a part. A leftover of a killed run starts with
-`.partial-` and is never listed.
+`.partial-`, is never listed, and is cleared by the next one (see `leftovers.py`).
 """
 
+import ctypes
 import errno
 import glob
 import os
+import re
 import shutil
-import tempfile
+import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from yt8m.errors import InputError, WriteConflict
+from yt8m.storage.leftovers import OLD, PARTIAL, beside, naming, scratch_folder
 
-PARTIAL = ".partial-"
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
+OPEN_FILE = re.compile(r"/proc/(?:self|thread-self|\d+)/fd/(\d+)")
+LINKS = 40  # as many as the kernel follows
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,29 @@ def is_cached(path: str, offset: int) -> bool:
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a path to write to; on success it becomes `path`, on any error it is removed."""
+    """Yield a path to write to; on success it becomes `path`, on any error it is removed.
+
+    A link is written through: its target is replaced, with the mode that it had. A device or a pipe gets the content.
+
+    Raises:
+        OSError: with the path, also where the system tells none, as of a full disk.
+    """
     path = Path(path)
-    temporary = _temporary_beside(path)
+    if _is_stream(path):
+        with scratch_folder() as folder:
+            temporary = folder / "output"
+            yield temporary
+            _send(temporary, path)
+        return
+    target = _target(path)
+    temporary = beside(target)
     try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        with naming(path, temporary):
+            yield temporary
+            _keep_mode(target, temporary)
+            _sync(temporary)
+            os.replace(temporary, target)
+            _sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -97,10 +118,11 @@ def create_file(path: str | os.PathLike[str], data: bytes) -> None:
         InputError: the file system has no hard links.
     """
     path = Path(path)
-    temporary = _temporary_beside(path)
+    temporary = beside(path)
     try:
-        temporary.write_bytes(data)
-        _sync(temporary)
+        with naming(path, temporary):
+            temporary.write_bytes(data)
+            _sync(temporary)
         os.link(temporary, path)
         _sync(path.parent)
     except FileExistsError as error:
@@ -118,34 +140,104 @@ def create_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 @contextmanager
 def atomic_directory(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[Path]:
-    """Yield a folder to fill; on success it replaces `path` as a whole, on any error it is removed.
+    """Yield a folder to fill; on success it takes the place of `path` in one step, on any error it is removed.
+
+    A link is written through: the folder that it names is replaced, with the mode that it had.
 
     Raises:
-        OSError: without `replace`, `path` is there by now.
+        OSError: without `replace`, `path` is there by now; or as `atomic_file`.
     """
     path = Path(path)
-    temporary = _temporary_beside(path)
-    temporary.mkdir()
+    target = _target(path)
+    temporary = beside(target)
     try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            _sync(file)
-        old = _temporary_beside(path)
-        if replace and path.exists():
-            os.replace(path, old)
-        os.replace(temporary, path)
-        shutil.rmtree(old, ignore_errors=True)
-        _sync(path.parent)
+        with naming(path, temporary):
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.rglob("*"):
+                _sync(file)
+            if replace and target.exists():
+                _keep_mode(target, temporary)
+                _exchange(temporary, target)
+            else:
+                os.replace(temporary, target)
+            _sync(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _temporary_beside(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f"{PARTIAL}{path.name}-", dir=path.parent)
-    os.close(descriptor)
-    os.unlink(name)
-    return Path(name)
+def _exchange(new: Path, old: Path) -> None:
+    """Exchange a new folder with the one it replaces, in one step where system and file system can.
+
+    Elsewhere the old one is set aside first. A kill between the two renames leaves it under a name by which
+    `clear_leftovers` brings it back.
+    """
+    sys.audit("os.rename", os.fspath(new), os.fspath(old), -1, -1)
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is not None:
+        if rename(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+            raise OSError(number, os.strerror(number), os.fspath(old))
+    aside = new.with_name(f"{new.name}{OLD}")
+    os.replace(old, aside)
+    try:
+        os.replace(new, old)
+    except OSError:
+        os.replace(aside, old)
+        raise
+    os.replace(aside, new)
+
+
+def _target(path: Path) -> Path:
+    """The path that is to be written: the end of a chain of links."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+    return target
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether this is a device, a pipe or an open file of this process, which is written and not replaced."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or _open_file(path) is not None
+
+
+def _open_file(path: Path) -> int | None:
+    """The descriptor that a path such as /dev/stdout stands for."""
+    for _ in range(LINKS):
+        match = OPEN_FILE.fullmatch(os.path.join(os.path.realpath(path.parent), path.name))
+        if match:
+            return int(match[1])
+        if not path.is_symlink():
+            return None
+        path = path.parent / os.readlink(path)
+    return None
+
+
+def _send(source: Path, stream: Path) -> None:
+    """The content of a file to a device or pipe."""
+    number = _open_file(stream)
+    with naming(stream), open(source, "rb") as content, open(stream if number is None else os.dup(number), "wb") as out:
+        shutil.copyfileobj(content, out)
+
+
+def _keep_mode(old: Path, new: Path) -> None:
+    """Give a file or folder mode and owner of the one that it replaces, if there is one, as far as this user may."""
+    try:
+        known = old.stat()
+    except FileNotFoundError:
+        return
+    mine = new.stat()
+    if (known.st_uid, known.st_gid) != (mine.st_uid, mine.st_gid):
+        with suppress(OSError):
+            os.chown(new, known.st_uid, known.st_gid)
+    if stat.S_IMODE(known.st_mode) != stat.S_IMODE(mine.st_mode):
+        new.chmod(stat.S_IMODE(known.st_mode))
 
 
 def _sync(path: Path) -> None:

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from types import ModuleType
 
 import google_crc32c
 
-from yt8m.storage.local import PARTIAL, FileInfo, atomic_file, require_file
+from yt8m.storage.leftovers import PARTIAL, scratch_folder
+from yt8m.storage.local import FileInfo, atomic_file, require_file
 
 SCHEME = "gs://"
 CHUNK = 1 << 22
@@ -80,7 +80,7 @@ def copy_file(source: StrPath, target: StrPath) -> None:
     elif not source.startswith(SCHEME):
         _cloud().upload(require_file(source), target)
     else:
-        with tempfile.TemporaryDirectory(prefix="yt8m-") as scratch:
-            local = Path(scratch) / "copy"
+        with scratch_folder() as scratch:
+            local = scratch / "copy"
             _cloud().download(source, local)
             _cloud().upload(local, target)

@@ -9,11 +9,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from yt8m.errors import InputError
-from yt8m.storage.local import PARTIAL, atomic_file
+from yt8m.storage.leftovers import PARTIAL, scratch_folder
+from yt8m.storage.local import atomic_file
 
 
 class WriteConflict(InputError):
@@ -89,8 +89,8 @@ class RemoteVersioned:
     def write(self, content: bytes, version: Any) -> Any:
         from yt8m.storage import cloud
 
-        with TemporaryDirectory(prefix="yt8m-") as scratch:
-            local = Path(scratch) / "content"
+        with scratch_folder() as scratch:
+            local = scratch / "content"
             local.write_bytes(content)
             try:
                 return cloud.upload(local, self._address, version or 0)

@@ -1,0 +1,156 @@
+"""Temporary files and folders that say whose they are, so that what a killed process left is told from work going on.
+
+A name ends in its owner: machine, process and the time at which that started. A later process clears what is of no
+living process of its own machine. What another machine has made (on a shared volume) is cleared when nothing in it has
+changed for a day.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from yt8m.errors import InputError
+from yt8m.storage.processes import started, this_process
+
+PARTIAL = ".partial-"
+SCRATCH = "yt8m-"
+OLD = ".old"  # ends the name of the folder that another one was to replace, where the two cannot be exchanged
+DAY_SECONDS = 86400.0
+LONGEST = 150  # bytes of an output's name that the temporary one repeats
+OWNED = re.compile(r"(?P<name>.*)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-(?P<started>\d+)-\w+(?P<old>\.old)?")
+WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+def beside(path: Path) -> Path:
+    """A name for what is to become `path`, in its folder, which is made and cleared of leftovers; nothing is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(path.parent)
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return path.with_name(f"{PARTIAL}{name}-{_owner()}-{uuid.uuid4().hex[:8]}")
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a temporary folder that is removed afterwards; what killed processes left there is, too."""
+    clear_scratch()
+    with tempfile.TemporaryDirectory(prefix=scratch_prefix()) as folder, naming(folder):
+        yield Path(folder)
+
+
+def scratch_prefix(kind: str = "") -> str:
+    """What the name of a temporary folder of this process begins with."""
+    return f"{SCRATCH}{kind}{_owner()}-"
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed writers left in a folder; a whole folder that one was about to replace gets its name back."""
+    for entry, match in _left(folder, PARTIAL):
+        target = folder / match["name"].removeprefix(PARTIAL)
+        if match["old"] and not os.path.lexists(target):
+            with suppress(OSError):
+                os.rename(entry, target)
+        else:
+            _remove(entry)
+
+
+def clear_scratch(parent: Path | None = None) -> None:
+    """Remove the temporary folders of killed processes."""
+    for entry, _ in _left(parent or Path(tempfile.gettempdir()), SCRATCH):
+        _remove(entry)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str], temporary: Path | None = None) -> Iterator[None]:
+    """Give errors of writing the path that they lack, and that of the output where they have the temporary one.
+
+    The system names no path when a disk is full, and libraries have errors of their own that quote the system's.
+    """
+    try:
+        yield
+    except OSError as error:
+        known = error.errno or _quoted(error)
+        if error.filename is None and known in WRITING:
+            raise OSError(known, os.strerror(known), os.fspath(path)) from error
+        if temporary is not None and _is_within(error.filename, temporary):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
+    except InputError:
+        raise
+    except Exception as error:
+        if quoted := _quoted(error):
+            raise OSError(quoted, os.strerror(quoted), os.fspath(path)) from error
+        raise
+
+
+def _quoted(error: Exception) -> int | None:
+    """The number of the system's error that a text quotes, of those that tell of writing."""
+    text = str(error)
+    return next((number for number in sorted(WRITING) if os.strerror(number) in text), None)
+
+
+def _is_within(filename: object, folder: Path) -> bool:
+    return isinstance(filename, str | bytes | os.PathLike) and Path(os.fsdecode(filename)).is_relative_to(folder)
+
+
+def _owner() -> str:
+    """This process, for a name."""
+    return f"{_digest(this_process()['machine'])}-{os.getpid()}-{started(os.getpid())}"
+
+
+def _digest(machine: str) -> str:
+    return hashlib.sha256(machine.encode()).hexdigest()[:8]
+
+
+def _left(folder: Path, prefix: str) -> list[tuple[Path, re.Match[str]]]:
+    """Entries of a folder whose owners have ended."""
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith(prefix)]
+    except OSError:
+        return []
+    matches = [(folder / name, match) for name in names if (match := OWNED.fullmatch(name))]
+    here = _digest(this_process()["machine"]) if matches else ""
+    return [(path, match) for path, match in matches if _has_ended(path, match, here)]
+
+
+def _has_ended(path: Path, owner: re.Match[str], here: str) -> bool:
+    if owner["machine"] != here:
+        return time.time() - _changed(path) > DAY_SECONDS
+    found = started(int(owner["process"]))
+    if found is None:
+        return not _is_hidden(int(owner["process"]))
+    return found != owner["started"]
+
+
+def _is_hidden(process: int) -> bool:
+    """Whether there is such a process, of another user, that the system does not show."""
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _changed(path: Path) -> float:
+    """The last change of a file, or of anything in a folder (s since 1970); now if that cannot be told."""
+    try:
+        return max(entry.lstat().st_mtime for entry in (path, *path.rglob("*")))
+    except OSError:
+        return time.time()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
