@@ -1,11 +1,15 @@
 """What the compiled files take from settings and prices."""
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kfp import dsl
 
-from targets.compilation import SETTINGS, rates_of
+import pipeline
+from components.evaluate import evaluate
+from targets.compilation import CANDIDATES, SETTINGS, compile_for, rates_of
 from targets.prices import TABLE, read_prices
 from targets.settings import load_profile
 
@@ -32,3 +36,21 @@ def test_without_a_price_no_cost_is_given_and_a_line_says_so(
         (line,) = capsys.readouterr().err.splitlines()
         assert says in line
         assert "summaries of runs will give no cost" in line
+
+
+def test_no_module_is_asked_for_source_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which took most of a compilation."""
+    monkeypatch.delattr(inspect, "stack")
+    compile_for("kfp", load_profile(SETTINGS, "dev"), CANDIDATES, tmp_path / "yt8m.yaml", pipeline.make_pipeline)
+
+
+def test_a_setting_that_a_task_cannot_have_is_still_named() -> None:
+    @dsl.pipeline(name="inner")
+    def inner(predictions: dsl.Input[dsl.Dataset]) -> None:
+        evaluate(predictions=predictions, work_root="")
+
+    with pytest.raises(ValueError, match="set_cpu_limit can only be used on single-step components"):
+
+        @dsl.pipeline(name="outer")
+        def outer(predictions: dsl.Input[dsl.Dataset]) -> None:
+            inner(predictions=predictions).set_cpu_limit("1")
