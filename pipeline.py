@@ -163,6 +163,7 @@ def make_pipeline(
             )  # fmt: skip
             uncached(looked)
             state = looked.outputs["Output"]
+            names = {"vocabulary": vocabulary, "vocabulary_fingerprint": looked.outputs["vocabulary_fingerprint"]}
             with dsl.If(state != "", name="changed"):
 
                 def index(name: str, source: str, partition: str) -> Any:
@@ -181,10 +182,10 @@ def make_pipeline(
                 validation_index = index("validation", validation_source, "validate")
                 test_index = index("test", test_source, "test")
                 indexes = {"train_index": train_index, "validation_index": validation_index, "test_index": test_index}
-                described = statistics(video_index=train_index, vocabulary=vocabulary, work_root=work_root)
+                described = statistics(video_index=train_index, **names, work_root=work_root)
                 set_up(described, "data")
                 validated = validate_data(
-                    **indexes, vocabulary=vocabulary, champion=champion, registry=registry,
+                    **indexes, **names, champion=champion, registry=registry,
                     thresholds=thresholds, work_root=work_root,
                 )  # fmt: skip
                 set_up(validated, "data")
@@ -196,7 +197,7 @@ def make_pipeline(
                 with dsl.ParallelFor(candidates, name="candidates", parallelism=parallelism) as candidate:
                     trained = train(
                         candidate=candidate, training_set=balanced.outputs["training_set"],
-                        validation_index=validation_index, work_root=work_root, vocabulary=vocabulary, seed=seed,
+                        validation_index=validation_index, work_root=work_root, **names, seed=seed,
                         start_from=start_from, champion=start, registry=registry,
                     )  # fmt: skip
                     set_up(trained, "train")
@@ -218,7 +219,7 @@ def make_pipeline(
                 chosen = set_up(select_model(**results(), work_root=work_root), "data")
                 analyzed = analyze_errors(
                     predictions=chosen.outputs["validation_predictions"], train_index=train_index,
-                    vocabulary=vocabulary, work_root=work_root,
+                    **names, work_root=work_root,
                 )  # fmt: skip
                 set_up(analyzed, "data")
                 tested = predict(

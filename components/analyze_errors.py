@@ -8,6 +8,7 @@ def analyze_errors(
     predictions: dsl.Input[dsl.Dataset],
     train_index: dsl.Input[dsl.Dataset],
     vocabulary: str,
+    vocabulary_fingerprint: str,
     work_root: str,
     analysis: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
@@ -18,6 +19,7 @@ def analyze_errors(
         predictions: Predictions of labelled videos.
         train_index: The videos trained on, for how often each label occurs.
         vocabulary: Vocabulary file (CSV) for the labels' names; empty for none.
+        vocabulary_fingerprint: Of its content; another one means that cached results are stale; empty for none.
         work_root: Folder or gs:// address that outlives the run; the step's record goes there.
 
     Returns:

@@ -1,6 +1,6 @@
 """Step check-changes."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, NamedTuple
 
 from kfp import dsl
 
@@ -23,7 +23,7 @@ def check_changes(
     skip_unchanged: bool,
     work_root: str,
     decision: dsl.Output[dsl.Artifact],
-) -> str:
+) -> NamedTuple("Outputs", [("Output", str), ("vocabulary_fingerprint", str)]):  # type: ignore[valid-type]
     """Look whether there is anything new to do; never cached.
 
     Args:
@@ -34,7 +34,7 @@ def check_changes(
         candidates: Models to train, each exactly {name, preset, overrides}.
         recipe: Name of a recipe of the library.
         seed: Of everything random.
-        vocabulary: Vocabulary file (CSV); empty for none.
+        vocabulary: Vocabulary file (CSV), of which the content counts; empty for none.
         start_from: Weights that training starts from; nothing or champion.
         thresholds: Name of a check of the data to the highest value that passes.
         floor: GAP that a model must exceed to become champion.
@@ -46,6 +46,7 @@ def check_changes(
     Returns:
         decision: What was decided, in the metadata.
         Output: Fingerprint of all that decides this run; empty when there is nothing to do.
+        vocabulary_fingerprint: Fingerprint of the content of the vocabulary; empty for none.
     """
     from yt8m.runs.changes import check_changes
     from yt8m.runs.records import recorded
@@ -58,7 +59,6 @@ def check_changes(
                 "candidates": candidates,
                 "recipe": recipe,
                 "seed": seed,
-                "vocabulary": vocabulary,
                 "start_from": start_from,
                 "thresholds": thresholds,
                 "promotion": [floor, min_gain],
@@ -66,7 +66,8 @@ def check_changes(
             },
             work_root,
             decision.path,
+            vocabulary=vocabulary,
             skip_unchanged=skip_unchanged,
         )
         decision.metadata.update(found)
-    return found["state"] if found["changed"] else ""
+    return found["state"] if found["changed"] else "", found["vocabulary"]

@@ -7,6 +7,7 @@ from kfp import dsl
 def statistics(
     video_index: dsl.Input[dsl.Dataset],
     vocabulary: str,
+    vocabulary_fingerprint: str,
     work_root: str,
     statistics: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
@@ -16,6 +17,7 @@ def statistics(
     Args:
         video_index: The videos to describe.
         vocabulary: Vocabulary file (CSV) for the labels' names; empty for none.
+        vocabulary_fingerprint: Of its content; another one means that cached results are stale; empty for none.
         work_root: Folder or gs:// address that outlives the run; the step's record goes there.
 
     Returns:

@@ -12,6 +12,7 @@ def train(
     validation_index: dsl.Input[dsl.Dataset],
     work_root: str,
     vocabulary: str,
+    vocabulary_fingerprint: str,
     seed: int,
     start_from: str,
     champion: str,
@@ -26,6 +27,7 @@ def train(
         validation_index: Videos for validation while training; the best checkpoint by GAP is kept.
         work_root: Folder or gs:// address that outlives the pod; weights and checkpoints lie there.
         vocabulary: Vocabulary file (CSV) that the labels belong to; empty for none.
+        vocabulary_fingerprint: Of its content; another one means that cached results are stale; empty for none.
         seed: Of initial weights, order and frame choice.
         start_from: Weights that training starts from; nothing or champion.
         champion: Fingerprint of the champion; another one means other weights to start from; empty for none.

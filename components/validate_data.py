@@ -11,6 +11,7 @@ def validate_data(
     validation_index: dsl.Input[dsl.Dataset],
     test_index: dsl.Input[dsl.Dataset],
     vocabulary: str,
+    vocabulary_fingerprint: str,
     champion: str,
     registry: str,
     thresholds: Dict[str, float],
@@ -26,6 +27,7 @@ def validate_data(
         test_index: The test partition.
         vocabulary: Vocabulary file (CSV); labels beyond it are unknown; empty for none, then those are that no model
             of the dataset's 3,862 classes has.
+        vocabulary_fingerprint: Of its content; another one means that cached results are stale; empty for none.
         champion: Fingerprint of the champion, whose data profile this data is compared with; empty for none.
         registry: Folder or gs:// address of the champions; empty for registry below the work root.
         thresholds: Name of a check to the highest value that passes; the library's own for those left out.

@@ -19,6 +19,7 @@ from yt8m.artifacts import fingerprint
 from yt8m.candidates import check_candidates, read_candidates
 from yt8m.code_version import code_version
 from yt8m.errors import InputError
+from yt8m.model_identity import installed_libraries
 from yt8m.progress import log
 from yt8m.rebalance.recipe import load_recipe
 from yt8m.storage import require_file
@@ -135,14 +136,14 @@ def _new_request(options: argparse.Namespace, folder: Path) -> Request:
 
 
 def _version(arguments: dict[str, Any], images: Mapping[str, LocalImage]) -> str:
-    """What decides whether cached results are still right: the code that runs, and the files that arguments name."""
-    files = [Path(arguments["vocabulary"]).read_text("utf-8", "replace"), load_recipe(arguments["recipe"]).source]
+    """What decides whether cached results are still right: code and libraries that run, and the recipe's file."""
     here = code_version()
     for image in images.values():
         if image.code_version not in (None, here):
             log(f"the image {image.name} holds other code than this checkout, and its code is what runs; "
                 "`make images` builds it anew")  # fmt: skip
-    return fingerprint([[image.id for image in images.values()] or here, *files])
+    running: list[Any] = [image.id for image in images.values()] or [here, installed_libraries()]
+    return fingerprint([running, load_recipe(arguments["recipe"]).source])
 
 
 def in_images(images: Mapping[str, str]) -> Callable[[dsl.PipelineTask, str], None]:

@@ -10,6 +10,7 @@ from yt8m import code_version, model_identity
 from yt8m.presets import load_preset
 
 COUNTED = """
+halves
 loader: __init__ batch batches extents order plan reader sampling window
 losses
 metrics: __init__ functions pairs streaming

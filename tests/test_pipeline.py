@@ -95,6 +95,18 @@ def test_all_steps_are_cached_but_the_look_at_the_source(documents: dict[str, li
             assert parameters["code_version"]["componentInputParameter"] == "pipelinechannel--code_version"
 
 
+def test_whoever_reads_the_vocabulary_is_cached_by_its_content(documents: dict[str, list[Any]]) -> None:
+    readers = set()
+    for name, task in all_tasks(documents["kfp"][0]).items():
+        parameters = task.get("inputs", {}).get("parameters", {})
+        if "vocabulary" in parameters and name not in UNCACHED | DAGS:
+            readers.add(name)
+            source = parameters["vocabulary_fingerprint"]
+            place = source.get("componentInputParameter") or source["taskOutputParameter"]["producerTask"]
+            assert "check-changes" in place, name
+    assert readers == {"statistics", "validate-data", "train", "analyze-errors"}
+
+
 def test_gpus_go_to_training_and_prediction_alone(documents: dict[str, list[Any]]) -> None:
     names = {"kfp": "nvidia.com/gpu", "vertex": "NVIDIA_L4"}
     for target, (document, *_) in documents.items():

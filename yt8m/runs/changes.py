@@ -1,6 +1,7 @@
-"""Whether there is anything new for a run to do: its sources, code, images and settings beside those of the last one.
+"""Whether there is anything new for a run to do: all that decides it, beside what decided the last one.
 
-A run that ends well leaves the fingerprint of all that decided it at `{work_root}/finished.json`.
+That is its sources, code, images, vocabulary and settings. A run that ends well leaves the fingerprint of all that
+decided it at `{work_root}/finished.json`.
 """
 
 import os
@@ -11,6 +12,7 @@ from yt8m.champion.registry import Registry
 from yt8m.model_store import CHAMPION
 from yt8m.progress import log
 from yt8m.storage import exists, join, read_json, write_json
+from yt8m.vocabulary import read_vocabulary
 
 FINISHED, REGISTRY = "finished.json", "registry"
 
@@ -34,26 +36,34 @@ def check_changes(
     work_root: str,
     output: str | os.PathLike[str],
     *,
+    vocabulary: str,
     skip_unchanged: bool,
 ) -> dict[str, Any]:
     """Look whether a run has anything new to do.
 
     Args:
         sources: fingerprints of the partitions' shards.
-        settings: everything else that decides the results: code, images, candidates, recipe and so on.
+        settings: code, images, candidates, recipe and so on: what else decides the results.
         work_root: where the last run left its state.
         output: the file that the decision is written to.
+        vocabulary: the vocabulary file, of which the content counts and not where it lies; empty for none.
         skip_unchanged: without it a run always goes on.
 
     Returns:
-        `changed` (whether to go on), `state` (fingerprint of all that decides the run), `reason` (a sentence).
+        `changed` (whether to go on), `state` (fingerprint of all that decides the run), `vocabulary` (fingerprint of
+        its content, empty for none), `reason` (a sentence).
+
+    Raises:
+        InputError: the vocabulary is missing or none.
     """
-    state = fingerprint([sources, settings])
+    names = vocabulary_content(vocabulary)
+    state = fingerprint([sources, settings, names])
     last = read_json(join(work_root, FINISHED)) if exists(join(work_root, FINISHED)) else None
     changed = not skip_unchanged or last is None or last["state"] != state
     decision = {
         "changed": changed,
         "state": state,
+        "vocabulary": names,
         "reason": _reason(last, state, skip_unchanged),
     }
     write_json(output, decision)
@@ -61,11 +71,19 @@ def check_changes(
     return decision
 
 
+def vocabulary_content(vocabulary: str) -> str:
+    """Fingerprint of all that steps read of a vocabulary file; empty for none."""
+    if not vocabulary:
+        return ""
+    read = read_vocabulary(vocabulary)
+    return fingerprint([read.names, read.verticals, read.counts.tolist()])
+
+
 def _reason(last: dict[str, Any] | None, state: str, skip_unchanged: bool) -> str:
     if last is None:
         return "no earlier run has ended well at this work root, so this one goes on"
     same = last["state"] == state
-    told = f"source, code, images and settings are {'' if same else 'not all '}those of run {last['run']}"
+    told = f"source, code, images, vocabulary and settings are {'' if same else 'not all '}those of run {last['run']}"
     if same and skip_unchanged:
         return f"{told}: nothing to do"
     return f"{told}; this one goes on"
