@@ -7,6 +7,7 @@ between them no expression says the same, and that is refused.
 """
 
 import re
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,13 +17,15 @@ FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month",
 EXAMPLE = '"0 3 * * *" is three in the morning of every day'
 WHOLE_DAY = 24 * 60
 YEARS = 3
+LEAP_YEAR = 2028
 
 
 def check_cron(expression: str) -> list[str]:
     """The five fields of an expression.
 
     Raises:
-        InputError: not five fields of numbers, `*`, lists, ranges and steps within their bounds.
+        InputError: not five fields of numbers, `*`, lists, ranges and steps within their bounds; or days that no
+            month of these has.
     """
     fields = expression.split()
     if len(fields) != len(FIELDS):
@@ -33,6 +36,10 @@ def check_cron(expression: str) -> list[str]:
             if not _fits(part, low, high):
                 raise InputError(f'--cron "{expression}": {part!r} is no {name} ({low} to {high}, *, A-B or */N); '
                                  f"{EXAMPLE}")  # fmt: skip
+    days, months = (_numbers(fields[place], *FIELDS[place][1:]) for place in (2, 3))
+    if fields[4] == "*" and min(days) > max(monthrange(LEAP_YEAR, month)[1] for month in months):
+        raise InputError(f'--cron "{expression}": it never comes due, as no month {fields[3]} has a day {fields[2]}; '
+                         f"{EXAMPLE}")  # fmt: skip
     return fields
 
 
@@ -78,6 +85,16 @@ def _fits(part: str, low: int, high: int) -> bool:
     first, last, step, single = (None if text is None else int(text) for text in found.groups())
     bounds = [number for number in (first, last, single) if number is not None]
     return all(low <= number <= high for number in bounds) and bounds == sorted(bounds) and step != 0
+
+
+def _numbers(field: str, low: int, high: int) -> set[int]:
+    """The numbers that a checked field stands for."""
+    found: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = (f"{low}-{high}" if span == "*" else span).partition("-")
+        found |= set(range(int(first), int(last or first) + 1, int(step or 1)))
+    return found
 
 
 def _minutes_apart(zone: ZoneInfo, cluster: ZoneInfo) -> int | None:

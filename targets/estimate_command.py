@@ -21,6 +21,7 @@ from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.records.labels_csv import is_labels_csv, read_labels_csv
 from yt8m.records.video_index import VideoIndex, read_index
+from yt8m.seeds import check_seed
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -53,6 +54,7 @@ def estimate_command(args: argparse.Namespace) -> None:
         InputError: wrong files or options, or a card that the tables do not have.
     """
     candidates = read_candidates(args.candidates) if args.candidates else check_candidates(CANDIDATES)
+    check_seed(args.seed)
     others = {name: _index(path) for name, path in (("validation", args.validation), ("test", args.test)) if path}
     train = _index(args.index)
     profile = load_profile(args.settings, args.profile)

@@ -6,21 +6,29 @@ The clients and the services pass a wrong type on, and a run then fails, or does
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from yt8m.candidates import check_candidates
+from yt8m.champion import Thresholds, VertexTarget
+from yt8m.champion.vertex import check_publishable
 from yt8m.data_checks.thresholds import read_thresholds
 from yt8m.errors import InputError
+from yt8m.model_store import STARTS
 from yt8m.presets import parse_yaml
 from yt8m.rebalance.recipe import load_recipe, recipe_names
-from yt8m.storage import require_file
+from yt8m.runs.changes import registry_of
+from yt8m.runs.webhook import check_address
+from yt8m.seeds import check_seed
+from yt8m.storage import check_bucket, is_remote, require_file
 
-STARTS = ("nothing", "champion")
 MADE_BY_COMPILING = ("code_version",)
+NEEDED_LOCATIONS = ("train_source", "validation_source", "test_source", "work_root")
+SECRETS = ("webhook",)
 LOCATIONS = ("train_source", "validation_source", "test_source", "work_root", "registry", "vocabulary", "plan")
 NEEDED = {
     "STRING": "a text",
@@ -56,7 +64,7 @@ def parse_assignments(texts: list[str], known: dict[str, dict[str, Any]]) -> dic
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise InputError(f"--set-parameter {text}: write NAME=VALUE, such as seed=3")
+            raise InputError(f"--set-parameter {text.partition('://')[0]}: write NAME=VALUE, such as seed=3")
         _require_known(name, known)
         if name in values:
             raise InputError(f"--set-parameter {name}: it is given twice; leave one out")
@@ -74,7 +82,10 @@ def read_parameters(path: str | os.PathLike[str], known: dict[str, dict[str, Any
     try:
         values = parse_yaml(text) or {}
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
+        mark = getattr(error, "problem_mark", None)  # not the line itself, which may hold a secret
+        where = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{where}: not a YAML file ({getattr(error, 'problem', None) or 'it is no text'})"
+                         ) from error  # fmt: skip
     if not isinstance(values, dict):
         raise InputError(f"{path}: a mapping of parameters is needed, such as {{seed: 3}}")
     for name in values:
@@ -91,30 +102,63 @@ def check_types(values: dict[str, Any], known: dict[str, dict[str, Any]], where:
     for name, value in values.items():
         kind = known[name]["parameterType"]
         if not FITS[kind](value):
-            raise InputError(f"{where} {name}: {NEEDED[kind]} is needed; it is {_shown(value)}")
+            shown = "something else" if name in SECRETS else _shown(value)
+            raise InputError(f"{where} {name}: {NEEDED[kind]} is needed; it is {shown}")
     return {name: float(value) if known[name]["parameterType"] == "NUMBER_DOUBLE" else value
             for name, value in values.items()}  # fmt: skip
 
 
-def check_meaning(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with candidates, recipe, thresholds and start checked as the steps would check them.
+def check_meaning(given: dict[str, Any], defaults: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The given values, all parameters checked for their range by the very checks that the steps have.
+
+    Args:
+        given: values by name.
+        defaults: of the others; what belongs together is checked together.
 
     Raises:
         InputError: one that the pipeline's steps would refuse.
     """
-    checked = dict(values)
-    if "candidates" in values:
-        checked["candidates"] = check_candidates(values["candidates"], "parameter candidates")
-    if "thresholds" in values:
-        checked["thresholds"] = read_thresholds(values["thresholds"], "parameter thresholds")
+    checked, values = dict(given), {**(defaults or {}), **given}
+    if "candidates" in given:
+        checked["candidates"] = check_candidates(given["candidates"], "parameter candidates")
+    if "thresholds" in given:
+        checked["thresholds"] = read_thresholds(given["thresholds"], "parameter thresholds")
     if values.get("start_from", STARTS[0]) not in STARTS:
         raise InputError(f"parameter start_from: one of {', '.join(STARTS)} is needed, not '{values['start_from']}'")
-    if "recipe" in values:
-        if values["recipe"] not in recipe_names():
-            raise InputError(f"parameter recipe: there is no recipe '{values['recipe']}' in the library; there are "
+    if "recipe" in given:
+        if given["recipe"] not in recipe_names():
+            raise InputError(f"parameter recipe: there is no recipe '{given['recipe']}' in the library; there are "
                              f"{', '.join(recipe_names())}")  # fmt: skip
-        load_recipe(values["recipe"])
+        load_recipe(given["recipe"])
+    if "seed" in values:
+        check_seed(int(values["seed"]), "parameter seed")
+    if values.get("webhook"):
+        check_address(values["webhook"], "parameter webhook")
+    _check_promotion(values)
     return checked
+
+
+def _check_promotion(values: dict[str, Any]) -> None:
+    """Floor, gain and where champions are published, as the step promote-model takes them."""
+    with _as_parameters("floor", "min_gain"):
+        Thresholds(**{name: values[name] for name in ("floor", "min_gain") if name in values})
+    project, region = values.get("vertex_project", ""), values.get("vertex_region", "")
+    if project or region:
+        with _as_parameters("vertex_project", "vertex_region", "registry"):
+            target = VertexTarget(project, region)
+            check_publishable(registry_of(values.get("registry", ""), values.get("work_root", "")), None, target)
+
+
+@contextmanager
+def _as_parameters(*names: str) -> Iterator[None]:
+    """Say the parameter where a check of the library names the option of its own command."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        for name in names:
+            text = text.replace(f"--{name.replace('_', '-')}", f"parameter {name}")
+        raise InputError(text) from error
 
 
 def check_places(values: dict[str, Any], known: dict[str, dict[str, Any]], target: str, mounts: list[str]) -> None:
@@ -127,11 +171,16 @@ def check_places(values: dict[str, Any], known: dict[str, dict[str, Any]], targe
         mounts: paths at which the profile mounts volumes (Kubeflow).
 
     Raises:
-        InputError: a path that no step will have.
+        InputError: a path that no step will have, no place where one is needed, or an address without a bucket.
     """
     for name in LOCATIONS:
         place = values.get(name, known.get(name, {}).get("defaultValue", ""))
-        if not place or place.startswith("gs://"):
+        if not place and name in NEEDED_LOCATIONS and name in known:
+            raise InputError(f"parameter {name}: it is empty; give a path or an address gs://BUCKET/FOLDER")
+        if not place:
+            continue
+        if is_remote(place):
+            check_bucket(place, f"parameter {name}")
             continue
         if target == "vertex" and not place.startswith("/gcs/"):
             raise InputError(f"parameter {name}: Vertex AI reaches no path like {place}; give a gs:// address with "

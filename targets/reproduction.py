@@ -25,6 +25,7 @@ from targets.settings import Profile, load_profile
 from targets.submission import usable_profile
 from targets.submit_command import follow, run_name
 from yt8m.artifacts import fingerprint
+from yt8m.commands._numbers import at_least, positive
 from yt8m.commands.reproduce import render
 from yt8m.errors import InputError
 from yt8m.progress import log
@@ -68,7 +69,9 @@ def _add_run_options(parser: argparse.ArgumentParser, make: MakeReproduction) ->
     parser.add_argument("--validation", metavar="SOURCE", help="the same for the validation shards")
     parser.add_argument("--vocabulary", metavar="F", help="vocabulary.csv (default: the scale's)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="run these experiments alone")
-    parser.add_argument("--seeds", type=int, default=0, metavar="N", help="trainings a run (default: the scale's)")
+    parser.add_argument(
+        "--seeds", type=at_least(0), default=0, metavar="N", help="trainings a run (default: the scale's)"
+    )
     parser.add_argument("--plan", metavar="F", help="experiments of your own, a file like yt8m/presets/paper.yaml")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/reproduce"), help="default: build/reproduce")
     parser.add_argument("--runner", choices=RUNNERS, default=RUNNERS[0],
@@ -98,7 +101,7 @@ def _add_submit_options(parser: argparse.ArgumentParser, make: MakeReproduction)
                         help="a parameter of the pipeline; may be repeated, and goes before --parameters")  # fmt: skip
     parser.add_argument("--service-account", default="", metavar="NAME", help="whose rights the steps have")
     parser.add_argument("--wait", action="store_true", help="follow the run; exit code 1 if it fails")
-    parser.add_argument("--poll-seconds", type=float, default=15.0, help="between two looks at a run (default: 15)")
+    parser.add_argument("--poll-seconds", type=positive, default=15.0, help="between two looks at a run (default: 15)")
     parser.add_argument("--yes", action="store_true", help="go on after the estimate without asking")
     _add_parallelism(parser)
     _add_profile_options(parser)
@@ -110,7 +113,7 @@ def _add_profile_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_parallelism(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--parallelism", type=int, default=PARALLELISM, metavar="N",
+    parser.add_argument("--parallelism", type=at_least(1), default=PARALLELISM, metavar="N",
                         help=f"trainings at a time (default: {PARALLELISM})")  # fmt: skip
 
 
@@ -210,6 +213,8 @@ def _prepared(args: argparse.Namespace, make: MakeReproduction) -> Iterator[tupl
         given = read_parameters(args.parameters, known) if args.parameters else {}
         given |= parse_assignments(args.set_parameter, known)
         values = {**{key: entry.get("defaultValue") for key, entry in known.items()}, **given}
+        if values["seeds"] < 0:
+            raise InputError(f"parameter seeds: {int(values['seeds'])}; give the trainings a run, or 0 for the scale's")
         if not values["plan"]:
             wanted(load_paper(values["scale"]), values["experiments"])
         check_places(given, known, args.target, [path for _, path in profile.volumes])

@@ -22,6 +22,7 @@ from yt8m.errors import InputError
 from yt8m.model_identity import installed_libraries
 from yt8m.progress import log
 from yt8m.rebalance.recipe import load_recipe
+from yt8m.seeds import check_seed
 from yt8m.storage import require_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,6 +116,7 @@ def _new_request(options: argparse.Namespace, folder: Path) -> Request:
     candidates = read_candidates(options.candidates) if options.candidates else check_candidates(SMALL_CANDIDATES)
     vocabulary = require_file(options.vocabulary, "name the dataset's vocabulary.csv").resolve()
     load_recipe(options.recipe)
+    check_seed(options.seed)
     docker = options.runner == "docker"
     images = dict(load_profile(options.settings, options.profile).images) if docker else None
     if options.source:

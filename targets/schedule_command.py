@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from targets.compilation import MakePipeline
 from targets.connect import add_connection_options, connect
+from targets.cron import check_cron, check_zone
 from targets.estimate_command import confirm_estimate
 from targets.remote import Schedule, Service, one_schedule
 from targets.submission import add_job_options, prepared
@@ -57,6 +58,8 @@ def create_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> Non
         InputError: wrong options or parameters, a name in use by something else, or a service that refuses.
     """
     check_name(args.name)
+    check_cron(args.cron)
+    check_zone(args.time_zone)
     with prepared(args, make_pipeline, args.name, SCHEDULED) as submission:
         if args.profile == "prod":
             confirm_estimate(submission, args.index, ask=False)

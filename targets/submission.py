@@ -77,9 +77,10 @@ def prepared(
         package = scratch / f"yt8m-{args.target}.yaml"
         compile_for(args.target, profile, CANDIDATES, package, make_pipeline)
         known = declared(read_pipeline(package))
-        given = check_meaning({**(defaults or {}), **_given(args, known)})
+        standing = {key: entry.get("defaultValue") for key, entry in known.items()}
+        given = check_meaning({**(defaults or {}), **_given(args, known)}, standing)
         check_places(given, known, args.target, [path for _, path in profile.volumes])
-        values = {**{key: entry.get("defaultValue") for key, entry in known.items()}, **given}
+        values = {**standing, **given}
         settings = fingerprint([package.read_text("utf-8"), given, args.service_account])
         job = Job(name, package, given, settings, args.service_account)
         candidates = check_meaning({"candidates": values["candidates"]})["candidates"]

@@ -12,6 +12,7 @@ from targets.connect import add_connection_options, connect
 from targets.estimate_command import confirm_estimate
 from targets.remote import Progress, Run, RunFailed, Service
 from targets.submission import add_job_options, prepared
+from yt8m.commands._numbers import positive
 from yt8m.errors import InputError
 from yt8m.progress import log
 
@@ -31,7 +32,7 @@ def add_submit_options(parser: argparse.ArgumentParser, make_pipeline: MakePipel
     add_job_options(parser)
     parser.add_argument("--label", help="words in the name of the run, before the time (default: the profile)")
     parser.add_argument("--wait", action="store_true", help="follow the run; exit code 1 if it fails")
-    parser.add_argument("--poll-seconds", type=float, default=15.0, help="between two looks at a run (default: 15)")
+    parser.add_argument("--poll-seconds", type=positive, default=15.0, help="between two looks at a run (default: 15)")
     parser.add_argument("--index", metavar="F", help="index of the train partition (or a CSV of VideoId,Labels), for "
                         "the estimate that is shown before profile prod")  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="go on after the estimate without asking")

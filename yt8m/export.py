@@ -28,6 +28,7 @@ from yt8m.progress import Progress
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records import tfrecord
 from yt8m.records.video_index import VideoIndex
+from yt8m.seeds import check_seed
 from yt8m.storage import PARTIAL, alone_in, read_json, write_json
 
 MANIFEST = "export.json"
@@ -126,8 +127,7 @@ def _jobs(sets: TrainingSet, phase: int, shards: int, seed: int, prefix: str) ->
     size = sets.phase_size(phase)
     if not 1 <= shards <= max(size, 1):
         raise InputError(f"--shards {shards}: choose 1 to {size:,}, the records of the phase")
-    if seed < 0:
-        raise InputError(f"--seed {seed}: a seed must not be negative")
+    check_seed(seed)
     if not prefix or os.path.basename(prefix) != prefix or prefix.startswith("."):
         raise InputError(f"--prefix {prefix}: the shards' names start with it; give letters and digits, no folder")
     order = epoch_order(sets.repeats[phase], seed, 0, phase)

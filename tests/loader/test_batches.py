@@ -192,7 +192,7 @@ def test_prediction_can_leave_bad_records_out(tmp_path: Path, frames: list[Frame
 def test_wrong_arguments_are_refused_before_a_byte_is_read(training_set: TrainingSet, index: VideoIndex) -> None:
     with pytest.raises(InputError, match="batch size must be at least 1"):
         train(training_set, 0, 1, batch_size=0)
-    with pytest.raises(InputError, match="seed must not be negative"):
+    with pytest.raises(InputError, match="seed -1: it can be 0 to"):
         train(training_set, 0, 1, seed=-1)
     with pytest.raises(InputError, match="phase 0 of the training set holds no video"):
         train(TrainingSet(index, np.zeros((1, VIDEOS), np.int32), (Phase(),)), 0, 1)

@@ -177,7 +177,7 @@ def test_what_cannot_be_simulated_is_named_and_leaves_no_shard(
 
 @pytest.mark.parametrize(
     ("options", "problem"),
-    [({"max_frames": 0}, "max_frames is 0"), ({"seed": -1}, "seed is -1"), ({"evidence": ["x"]}, "add --localized")],
+    [({"max_frames": 0}, "max_frames is 0"), ({"seed": -1}, "--seed -1"), ({"evidence": ["x"]}, "add --localized")],
 )
 def test_wrong_arguments(sources: Path, tmp_path: Path, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(InputError, match=problem):

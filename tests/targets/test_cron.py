@@ -52,6 +52,18 @@ def test_a_wrong_expression_is_one_line(expression: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("expression", ["0 3 30 2 *", "0 3 31 4,6,9 *", "0 0 30-31 2 *", "5 4 31 4-6/2 *"])
+def test_what_never_comes_due_is_refused(expression: str) -> None:
+    for words in (lambda: vertex_cron(expression, "UTC"), lambda: kubeflow_cron(expression, "UTC", "UTC")):
+        with pytest.raises(InputError, match="it never comes due, as no month"):
+            words()
+
+
+@pytest.mark.parametrize("expression", ["0 3 29 2 *", "0 3 30 2 1", "0 3 31 1-12/2 *", "0 3 28,30 2 *", "0 3 * 2 *"])
+def test_what_comes_due_seldom_is_taken(expression: str) -> None:
+    assert vertex_cron(expression, "UTC") == f"TZ=UTC {expression}"
+
+
 def test_a_wrong_zone_is_one_line() -> None:
     with pytest.raises(InputError, match="--time-zone Europe/Bern: no such zone"):
         vertex_cron("0 3 * * *", "Europe/Bern")

@@ -75,10 +75,42 @@ def test_a_file_of_parameters_is_checked_as_well(known: dict[str, Any], tmp_path
     ({"candidates": []}, "at least one candidate"), ({"start_from": "zero"}, "one of nothing, champion"),
     ({"recipe": "al"}, "no recipe 'al' in the library; there are all-then-rare"),
     ({"thresholds": {"leak": 1}}, "leak"),
+    ({"seed": -1}, "parameter seed -1: it can be 0 to"), ({"seed": 2**32}, "parameter seed"),
+    ({"floor": 80.0}, "parameter floor 80: a GAP from 0"), ({"floor": -0.1}, "parameter floor"),
+    ({"min_gain": -1.0}, "parameter min_gain -1"), ({"min_gain": 2.0}, "parameter min_gain 2"),
+    ({"vertex_project": "p"}, "parameter vertex_project and parameter vertex_region: both are needed"),
+    ({"vertex_region": "r", "work_root": "gs://b/w"}, "both are needed"),
+    ({"vertex_project": "p", "vertex_region": "r", "work_root": "/data/w"}, "gs:// alone; give parameter registry"),
+    ({"webhook": "example.com/hook"}, "parameter webhook: an address is needed"),
+    ({"webhook": "ftp://example.com/s3cret"}, "parameter webhook"), ({"webhook": "https://"}, "parameter webhook"),
+    ({"webhook": "https://a b.com/"}, "parameter webhook"), ({"webhook": "http://[::1/x"}, "parameter webhook"),
+    ({"webhook": "http://h:port/x"}, "parameter webhook"),
 ])  # fmt: skip
 def test_what_a_step_would_refuse_is_refused_before(values: dict[str, Any], says: str) -> None:
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=says) as error:
         check_meaning(values)
+    assert "s3cret" not in str(error.value)
+
+
+def test_what_belongs_together_is_checked_with_the_defaults_of_the_rest() -> None:
+    standing = {"vertex_project": "p", "vertex_region": "", "work_root": "gs://b/w", "floor": 0.5}
+    assert check_meaning({"vertex_region": "r"}, standing) == {"vertex_region": "r"}
+    with pytest.raises(InputError, match="gs:// alone"):
+        check_meaning({"vertex_region": "r", "registry": "/data/champions"}, standing)
+    assert check_meaning({"webhook": "https://h.example.com:8443/x?y=z", "min_gain": 0.0, "seed": 2**32 - 1})
+
+
+def test_no_message_repeats_the_address_of_a_webhook(known: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("webhook: https://h/s3cret: x\n")
+    (tmp_path / "q.yaml").write_text("webhook: [https://h/s3cret]\n")
+    for wrong in (
+        lambda: parse_assignments(["webhook:https://h/s3cret"], known),
+        lambda: read_parameters(tmp_path / "p.yaml", known),
+        lambda: read_parameters(tmp_path / "q.yaml", known),
+    ):
+        with pytest.raises(InputError) as error:
+            wrong()
+        assert "s3cret" not in str(error.value)
 
 
 def test_whole_floats_of_candidates_become_ints() -> None:
@@ -95,6 +127,9 @@ def test_addresses_that_no_step_reaches_are_refused(known: dict[str, Any]) -> No
     for values, target, mounts, says in (
         ({}, "vertex", ["/data"], "train_source: Vertex AI reaches no path like /data/yt8m/train"),
         ({}, "kfp", [], r"train_source: no volume of the profile holds .* \(mounted: none\)"),
+        ({"work_root": ""}, "kfp", ["/data"], "parameter work_root: it is empty"),
+        ({**remote, "work_root": "gs://"}, "vertex", [], "parameter work_root: gs://: the bucket is missing"),
+        ({**remote, "registry": "gs:///champions"}, "vertex", [], "parameter registry: .* the bucket is missing"),
         ({"vocabulary": "/database/v.csv"}, "kfp", ["/data"], r"vocabulary: .* \(mounted: /data\)"),
     ):
         with pytest.raises(InputError, match=says):

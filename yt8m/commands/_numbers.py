@@ -1,6 +1,7 @@
 """Numbers on the command line, with what is valid said in one line."""
 
 import argparse
+import math
 from collections.abc import Callable
 
 
@@ -17,3 +18,14 @@ def at_least(low: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def positive(text: str) -> float:
+    """A type of an argument: a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"give a number above 0, not {text}")
+    return number

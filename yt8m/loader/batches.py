@@ -19,6 +19,7 @@ from yt8m.loader.staging import DEFAULT_STAGING, Stager, Staging
 from yt8m.loader.window import IndexOrder, WindowedOrder, Windows
 from yt8m.rebalance.training_set import TrainingSet
 from yt8m.records.video_index import VideoIndex
+from yt8m.seeds import check_seed
 
 WINDOWS_AHEAD = 1
 SHARDS_AHEAD = 16
@@ -203,5 +204,4 @@ def prediction_batches(
 def _check_sizes(batch_size: int, seed: int) -> None:
     if batch_size < 1:
         raise InputError(f"a batch of {batch_size} videos; the batch size must be at least 1")
-    if seed < 0:
-        raise InputError(f"seed {seed}; a seed must not be negative")
+    check_seed(seed, "seed")

@@ -14,6 +14,7 @@ from yt8m.rebalance.recipe import Recipe, Rule, load_recipe
 from yt8m.rebalance.training_set import TrainingSet, write_training_set
 from yt8m.records import video_index
 from yt8m.records.video_index import VideoIndex, read_index
+from yt8m.seeds import check_seed
 
 
 def build_training_set(
@@ -42,10 +43,9 @@ def build_training_set(
     Raises:
         InputError: a wrong file, recipe, batch size or seed; an index without labels; a phase that selects nothing.
     """
-    if batch_size < 1 or seed < 0:
-        raise InputError(
-            f"batch size {batch_size}, seed {seed}: give a batch size of at least 1 and a seed of at least 0"
-        )
+    check_seed(seed)
+    if batch_size < 1:
+        raise InputError(f"batch size {batch_size}: give one of at least 1")
     rules = load_recipe(recipe)
     source = read_index(index)
     if not len(source.labels):

@@ -34,6 +34,7 @@ from yt8m.records.frames import draw_num_frames, frames_of_mean, shot_deviations
 from yt8m.records.listing import fingerprint_source
 from yt8m.records.tfrecord import RecordWriter, iterate
 from yt8m.records.wire import Buffer
+from yt8m.seeds import check_seed
 from yt8m.storage import (
     FileInfo,
     alone_in,
@@ -224,8 +225,7 @@ class _Output:
 def _check_arguments(max_frames: int, seed: int, localized: bool, evidence: list[str] | None) -> None:
     if max_frames < 1:
         raise InputError(f"max_frames is {max_frames}; a video has at least 1 frame")
-    if seed < 0:
-        raise InputError(f"the seed is {seed}; give a number from 0 up")
+    check_seed(seed)
     if evidence and not localized:
         raise InputError("shards of evidence are given, but the evidence is not to be localized; add --localized")
 

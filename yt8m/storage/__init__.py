@@ -22,10 +22,10 @@ from yt8m.storage.local import atomic_file as atomic_local_file
 from yt8m.storage.trees import copy_file, file_crc32c, list_tree
 
 __all__ = [
-    "PARTIAL", "FileInfo", "alone_in", "atomic_directory", "atomic_file", "clear_leftovers", "clear_scratch",
-    "copy_file", "create_json", "delete", "exists", "file_crc32c", "is_cached", "is_remote", "join", "list_files",
-    "list_names", "list_tree", "local_copy", "read_bytes", "read_json", "read_range", "require_file", "scratch_folder",
-    "scratch_prefix", "stage", "unchanged", "version_of", "write_json", "write_text",
+    "PARTIAL", "FileInfo", "alone_in", "atomic_directory", "atomic_file", "check_bucket", "clear_leftovers",
+    "clear_scratch", "copy_file", "create_json", "delete", "exists", "file_crc32c", "is_cached", "is_remote", "join",
+    "list_files", "list_names", "list_tree", "local_copy", "read_bytes", "read_json", "read_range", "require_file",
+    "scratch_folder", "scratch_prefix", "stage", "unchanged", "version_of", "write_json", "write_text",
 ]  # fmt: skip
 
 SHARD_PATTERN = "*.tfrecord"
@@ -35,6 +35,14 @@ StrPath = str | os.PathLike[str]
 def is_remote(path: StrPath) -> bool:
     """Whether this is a gs:// address (a `Path` never is: it would lose a slash)."""
     return os.fspath(path).startswith("gs://")
+
+
+def check_bucket(address: str, what: str) -> None:
+    """Raises InputError, which begins with `what`, for a gs:// address that names no bucket."""
+    try:
+        _cloud().split(address)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
 
 
 def _cloud() -> ModuleType:

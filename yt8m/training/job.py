@@ -15,6 +15,7 @@ from yt8m.model_identity import model_identity, window_of
 from yt8m.presets import load_preset, preset_names
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records.video_index import EACH_ONCE, VideoIndex, read_index, warn_of_shared
+from yt8m.seeds import check_seed
 from yt8m.training.forebears import Forebear, Teacher, read_forebear, read_teacher
 from yt8m.training.plan import PhasePlan, plan_phases
 from yt8m.vocabulary import classes_of
@@ -99,8 +100,7 @@ def read_job(
     resolved = load_preset(preset, overrides)
     if export not in EXPORTS:
         raise InputError(f"--export {export}: it can be {' or '.join(EXPORTS)}")
-    if not 0 <= seed < 2**32:
-        raise InputError(f"--seed {seed}: it can be 0 to {2**32 - 1}")
+    check_seed(seed)
     labelled, vocabulary_fingerprint = classes_of(vocabulary)
     classes = labelled if num_classes is None else num_classes
     if classes < 1:
