@@ -57,8 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         command, arguments = _parse(words)
+        from yt8m.commands._files import files_of
+
         begun()
-        result = command.run(arguments)
+        with files_of(words[0], arguments):
+            result = command.run(arguments)
         text = json.dumps(result, indent=2, allow_nan=False) if arguments.json else command.render(result)
         if text:
             print(text)

@@ -25,7 +25,7 @@ import urllib3
 
 from yt8m.errors import InputError
 from yt8m.progress import Progress, log
-from yt8m.storage import PARTIAL
+from yt8m.storage import PARTIAL, alone_in
 
 MIRRORS = ("us", "eu", "asia")
 PARTITIONS = ("train", "validate", "test")
@@ -97,12 +97,12 @@ def download(
     """
     started = time.monotonic()
     folder = Path(output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = _select(_plan(source.plan), first, last, source.plan)
-    missing = {name: md5 for name, md5 in wanted.items() if not _is_there(folder / name, md5, verify)}
-    if missing:
-        _check_space(source, folder, list(missing))
-    received = _fetch_all(source, folder, missing, workers)
+    with alone_in(folder, "a download"):
+        wanted = _select(_plan(source.plan), first, last, source.plan)
+        missing = {name: md5 for name, md5 in wanted.items() if not _is_there(folder / name, md5, verify)}
+        if missing:
+            _check_space(source, folder, list(missing))
+        received = _fetch_all(source, folder, missing, workers)
     return {
         "shards": len(wanted),
         "downloaded": len(missing),

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -159,37 +159,54 @@ def unchanged(path: StrPath, version: Any) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: StrPath, purpose: str) -> Iterator[None]:
+def alone_in(folder: StrPath, purpose: str, *, wait: bool = False) -> Iterator[None]:
     """Hold a folder, which is made, for one command alone; it is free again when the process ends, however that comes.
 
     Locally the folder itself is locked. On gs://, and where the file system locks no folders, a lease is held.
+
+    Args:
+        folder: local or on gs://.
+        purpose: what is done there, such as `an export`.
+        wait: for another command that holds a local folder; on gs:// nothing is held then.
 
     Raises:
         InputError: another command is at work there, or it is no folder.
     """
     from yt8m.storage.lease import Lease
 
+    lease = nullcontext() if wait else Lease(join(folder, f"{PARTIAL}lease.json"), purpose)
     if is_remote(folder):
-        with Lease(join(folder, f"{PARTIAL}lease.json"), purpose):
+        with lease:
             yield
         return
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(f"{folder}: is a file; name a folder")
+    is_new = not os.path.exists(folder)
     os.makedirs(folder, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder}: another command is at work in this folder; wait for it, or choose another "
-                             "folder") from None  # fmt: skip
-        except OSError:
-            with Lease(join(folder, f"{PARTIAL}lease.json"), purpose):
-                yield
-            return
-        yield
+        with nullcontext() if _locked(descriptor, folder, wait) else lease:
+            yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # something is in it
+                os.rmdir(folder)
+        raise
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int, folder: StrPath, wait: bool) -> bool:
+    """Lock a folder; false if its file system cannot. Raises InputError if another process holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise InputError(
+            f"{folder}: another command is at work in this folder; wait for it, or choose another folder"
+        ) from None
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

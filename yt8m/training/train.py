@@ -11,7 +11,7 @@ from yt8m.exported_model import MANIFEST, SAVED_MODEL, check_files, read_manifes
 from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
-from yt8m.storage import exists, join
+from yt8m.storage import alone_in, exists, join
 from yt8m.training.checkpoint import POINTER, Checkpoints, first_difference
 from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job, read_job
@@ -96,7 +96,11 @@ def train(
         _check(job)
     if manifest is None or exists(join(home, POINTER)):
         _make(folder)
-        with Checkpoints(home, job.configuration) as checkpoints, Interruption() as interruption:
+        with (
+            Checkpoints(home, job.configuration) as checkpoints,
+            alone_in(folder, "a training"),  # another one may have its checkpoints elsewhere
+            Interruption() as interruption,
+        ):
             manifest = _finished(folder / MODEL, job)  # by the one that the lease was waited for
             if manifest is None:
                 with quiet_start():  # TensorFlow comes in here, when there is something to do
