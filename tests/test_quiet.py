@@ -1,9 +1,11 @@
-"""What native code writes while TensorFlow starts is kept back, unless the start fails."""
+"""What native code writes while TensorFlow starts is kept back, unless the start fails; and nothing else is loaded."""
 
 import subprocess
 import sys
 
 import pytest
+
+from yt8m.quiet import quiet_start
 
 CODE = """
 import os
@@ -24,3 +26,24 @@ os.write(2, b"after\\n")
 def test_notices_show_only_when_the_start_fails(body: str, stderr: str) -> None:
     done = subprocess.run([sys.executable, "-c", CODE.format(body=body)], capture_output=True, text=True, check=True)
     assert done.stderr == stderr
+
+
+def test_keras_is_loaded_without_what_nothing_here_uses() -> None:
+    code = """
+import sys
+from yt8m.quiet import UNUSED, quiet_start
+with quiet_start():
+    import yt8m.training.trainer
+assert not set(UNUSED) & sys.modules.keys()
+import sklearn, matplotlib.pyplot
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_was_loaded_stays() -> None:
+    import sklearn
+
+    with quiet_start():
+        import sklearn.metrics
+    assert sys.modules["sklearn"] is sklearn

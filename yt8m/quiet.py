@@ -1,19 +1,29 @@
-"""TensorFlow without the notices that its C++ part writes to stderr when it is imported."""
+"""TensorFlow and Keras without what their import does beside: notices on stderr, and libraries unused here."""
 
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+
+UNUSED = ("sklearn", "matplotlib.pyplot")
+"""What Keras imports if it is there, for wrappers and galleries: a third of the time of its own import."""
 
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
     """Import TensorFlow (or Keras) inside: what is written to file descriptor 2 shows only if the import fails.
 
-    From then on TensorFlow logs errors alone, unless TF_CPP_MIN_LOG_LEVEL says otherwise.
+    From then on TensorFlow logs errors alone, unless TF_CPP_MIN_LOG_LEVEL says otherwise. `UNUSED` cannot be imported
+    inside, and can be afterwards.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _without(UNUSED), _silence():
+        yield
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
     try:
         kept = os.dup(2)
     except OSError:  # a program without stderr, such as a daemon: nobody to keep anything from
@@ -39,3 +49,15 @@ def _flush() -> None:
     if sys.stderr is not None:
         with suppress(OSError):
             sys.stderr.flush()
+
+
+@contextmanager
+def _without(modules: Iterable[str]) -> Iterator[None]:
+    """Let an import of modules fail as if they were not installed, unless they are loaded already."""
+    hidden = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
