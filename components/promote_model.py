@@ -44,7 +44,9 @@ def promote_model(
     from yt8m.runs.changes import registry_of
     from yt8m.runs.records import recorded
 
-    with recorded("promote-model", work_root, [card, decision], [model, validation_predictions], kind="predict"):
+    with recorded(
+        "promote-model", work_root, [card, decision], [model, validation_predictions], kind="predict"
+    ) as record:
         made = promote_step(
             model.path,
             registry_of(registry, work_root),
@@ -59,5 +61,6 @@ def promote_model(
             min_gain=min_gain or None,
             vertex_project=vertex_project,
             vertex_region=vertex_region,
+            run=record.folder or "",
         )
         decision.metadata.update(made)

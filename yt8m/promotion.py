@@ -82,6 +82,7 @@ def promote_step(
     min_gain: float | None,
     vertex_project: str = "",
     vertex_region: str = "",
+    run: str = "",
     **page: StrPath,
 ) -> dict[str, Any]:
     """`predict_and_promote` as a step of a pipeline, where an empty text stands for nothing.
@@ -95,6 +96,7 @@ def promote_step(
         profile: data profile of the train partition, kept in the registry for the drift of later data.
         floor, min_gain: see `yt8m.champion.Thresholds`.
         vertex_project, vertex_region: see `yt8m.champion.VertexTarget`; both empty for not publishing.
+        run: on whose behalf; the step tried again gives the same answer.
         page: `vocabulary`, `training_set` and `card`.
 
     Returns:
@@ -104,7 +106,7 @@ def promote_step(
         WriteConflict, InputError: see `predict_and_promote`.
     """
     vertex = VertexTarget(vertex_project, vertex_region) if vertex_project or vertex_region else None
-    terms = Terms(Thresholds(floor, min_gain), vertex=vertex)
+    terms = Terms(Thresholds(floor, min_gain), vertex=vertex, run=run)
     given = {name: path or None for name, path in page.items()}
     keep_profile(registry, profile)
     made = predict_and_promote(model, registry, index, predictions=predictions, terms=terms, page=given)

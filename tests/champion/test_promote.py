@@ -129,6 +129,32 @@ def test_what_was_rolled_back_does_not_win_again_by_itself(models: Models, regis
     assert champion_of(registry) == models["good"].fingerprint
 
 
+def test_a_rollback_that_names_its_change_may_be_run_again(models: Models, registry: str) -> None:
+    offer(models["fair"], registry)
+    offer(models["good"], registry, models["fair"])
+    first = roll_back(registry, change=2)
+    assert roll_back(registry, change=2) == first
+    assert [change.kind for change in Registry(registry).history()] == ["promotion"] * 2 + ["rollback"]
+    with pytest.raises(InputError, match=r"change 1 is not in force, but 3 \(rollback of fair\); look at the history"):
+        roll_back(registry, change=1)
+
+
+def test_a_promotion_that_is_tried_again_for_the_same_run_says_the_same(
+    models: Models, registry: str, tmp_path: Path
+) -> None:
+    """As a step whose pod died after the registry was changed and before its results were written."""
+    offer(models["fair"], registry)
+    terms = Terms(run="gs://work/runs/r1")
+    first = offer(models["good"], registry, models["fair"], terms=terms, card=tmp_path / "a.html")
+    again = offer(models["good"], registry, models["fair"], terms=terms, card=tmp_path / "b.html")
+    assert again == first
+    assert first["promoted"] is True
+    assert (tmp_path / "b.html").read_text() == (tmp_path / "a.html").read_text()
+    later = offer(models["good"], registry, models["fair"], terms=Terms(run="gs://work/runs/r2"))
+    assert (later["promoted"], later["decision"]) == (False, None)
+    assert "it is the champion already, since change 2" in later["reason"]
+
+
 def test_rollback_of_an_empty_registry_and_to_a_damaged_model_are_refused(models: Models, registry: str) -> None:
     with pytest.raises(InputError, match="there is no champion yet; promote a model first"):
         roll_back(registry)

@@ -89,8 +89,43 @@ def test_a_promotion_that_was_not_published_is_published_by_the_next_run(
     for name in ("saved_model/saved_model.pb", "model.weights.h5"):
         (served["good"].model / name).unlink()
     again = offer(served["good"], REGISTRY, terms=Terms(vertex=target))
-    assert (again["promoted"], again["vertex"]["uploaded"]) == (False, True)
+    assert (again["promoted"], again["vertex"]["uploaded"]) == (True, True)
     assert "champion" in aliases(vertex)["2"]
+    assert offer(served["good"], REGISTRY, terms=Terms(vertex=target))["promoted"] is False
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/models/"), ("POST", "merge")])
+def test_a_rollback_that_was_not_published_is_published_by_the_same_command(
+    served: dict[str, Made], tmp_path: Path, vertex: Vertex, target: VertexTarget, method: str, path: str
+) -> None:
+    """Of three champions the last is taken back; the command that failed after that does not take back one more."""
+    best = make_model(tmp_path / "work", "best", 2.3, saved_model=True)
+    fair, good = served["fair"], served["good"]
+    offer(fair, REGISTRY, terms=Terms(vertex=target))
+    offer(good, REGISTRY, fair, terms=Terms(vertex=target))
+    offer(best, REGISTRY, good, terms=Terms(vertex=target))
+    vertex.fault("403", method, path)
+    with pytest.raises(InputError, match=r"access denied.*good \(\w+\) is champion since change 4, which stays: run "
+                       "the same command again, and it does no more than tell Vertex AI"):  # fmt: skip
+        roll_back(REGISTRY, reason="bad", vertex=target)
+    again = roll_back(REGISTRY, reason="bad", vertex=target)
+    assert again["champion"] == {"name": "good", "fingerprint": good.fingerprint, "number": 4}
+    assert again["taken_back"]["fingerprint"] == best.fingerprint
+    assert again["reason"].endswith("bad")
+    assert "champion" in aliases(vertex)["2"]
+    assert roll_back(REGISTRY, vertex=target)["champion"]["fingerprint"] == fair.fingerprint
+    assert len(Registry(REGISTRY).history()) == 5
+
+
+def test_a_rollback_that_was_not_meant_to_be_published_is_done_without(
+    served: dict[str, Made], tmp_path: Path, vertex: Vertex, target: VertexTarget
+) -> None:
+    best = make_model(tmp_path / "work", "best", 2.3, saved_model=True)
+    offer(served["fair"], REGISTRY)
+    offer(served["good"], REGISTRY, served["fair"])
+    offer(best, REGISTRY, served["good"])
+    roll_back(REGISTRY)
+    assert roll_back(REGISTRY, vertex=target)["champion"]["fingerprint"] == served["fair"].fingerprint
 
 
 @pytest.mark.parametrize("kind", ["409", "429", "503", "500", "reset", "lost"])
@@ -115,7 +150,9 @@ def test_giving_up_is_one_line_and_leaves_the_registry(
 ) -> None:
     monkeypatch.setattr(module, "GIVE_UP_SECONDS", 0.5)
     vertex.fault("503", "GET", "models", count=999)
-    with pytest.raises(InputError, match=r"models/yt8m: Vertex AI is still failing after .*injected.*run the command"):
+    with pytest.raises(
+        InputError, match=r"models/yt8m: Vertex AI is still failing after .*injected.*run the same command"
+    ):
         offer(served["fair"], REGISTRY, terms=Terms(vertex=target))
     assert champion_of(REGISTRY) == served["fair"].fingerprint
 
@@ -143,7 +180,9 @@ def test_what_cannot_be_published_is_refused_before_anything_changes(
 
 def test_what_the_service_refuses_is_one_line(served: dict[str, Made], vertex: Vertex, target: VertexTarget) -> None:
     wrong = VertexTarget("tagging", "europe-west4", serving_image="", endpoint=vertex.endpoint)
-    with pytest.raises(InputError, match=r"Vertex AI refused \(.*image_uri is required\); the registry is not"):
+    with pytest.raises(
+        InputError, match=r"Vertex AI refused \(.*image_uri is required\).*is champion since change 1, which stays"
+    ):
         offer(served["fair"], REGISTRY, terms=Terms(vertex=wrong))
 
 

@@ -10,12 +10,13 @@ from yt8m.champion.contest import Contest, hold_contest
 from yt8m.champion.files import keep_model
 from yt8m.champion.registry import CARDS, REFUSALS, Change, Registry
 from yt8m.champion.verdict import Thresholds
-from yt8m.champion.vertex import VertexTarget, check_publishable, publish
+from yt8m.champion.vertex import VertexTarget, check_publishable, is_told, publish
 from yt8m.located_model import LocatedModel, locate_model
 from yt8m.rebalance.training_set import read_training_set
 from yt8m.storage import exists, list_tree, read_bytes, write_json, write_text
 from yt8m.vocabulary import read_vocabulary
 
+ASKED = ("vertex", "run")
 StrPath = str | os.PathLike[str]
 
 
@@ -27,11 +28,13 @@ class Terms:
         thresholds: what it must reach.
         again: whether a model that was rolled back may win again.
         vertex: where the champion is published, too.
+        run: on whose behalf; a step of it that is tried again has the same answer as the first time.
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
     again: bool = False
     vertex: VertexTarget | None = None
+    run: str = ""
 
 
 def promote(
@@ -73,7 +76,7 @@ def promote(
     contest = hold_contest(located, records.champion(), challenger, champion, terms.thresholds)
     page = _card(contest, vocabulary, training_set)
     if contest.verdict.wins:
-        _enthrone(records, contest, page)
+        _enthrone(records, contest, page, terms)
     else:
         _refuse(records, contest)
     if card is not None:
@@ -105,7 +108,23 @@ def settle(
         return None
     if card is not None and current is not None:
         _copy_card(records, current, card)
+    if current is not None and _is_own(records, current, located, terms):
+        decision = {key: value for key, value in current.decision.items() if key not in ASKED}
+        return {**_outcome(records, located, True, current.reason, terms), "decision": decision}
     return {**_outcome(records, located, False, reason, terms), "decision": None}
+
+
+def _is_own(records: Registry, current: Change, located: LocatedModel, terms: Terms) -> bool:
+    """Whether the champion became so by this very command, which failed afterwards and is tried again."""
+    if current.kind != "promotion" or current.fingerprint != located.fingerprint:
+        return False
+    same_run = bool(terms.run) and current.decision.get("run") == terms.run
+    return same_run or not is_told(records, current, terms.vertex)
+
+
+def asked(vertex: VertexTarget | None, run: str = "") -> dict[str, str]:
+    """What a change keeps of the command that brought it about, to know it again when it is retried."""
+    return {**({"vertex": vertex.model} if vertex else {}), **({"run": run} if run else {})}
 
 
 def now() -> str:
@@ -128,7 +147,7 @@ def _settled(located: LocatedModel, current: Change | None, records: Registry, t
     )
 
 
-def _enthrone(records: Registry, contest: Contest, page: str) -> None:
+def _enthrone(records: Registry, contest: Contest, page: str, terms: Terms) -> None:
     """Model and card first, then the change that names them."""
     kept, card = keep_model(contest.model, records.root), f"{CARDS}/{contest.identity}.html"
     write_text(records.path(*card.split("/")), page)
@@ -144,7 +163,7 @@ def _enthrone(records: Registry, contest: Contest, page: str) -> None:
             reason=contest.verdict.reason,
             behind=number or None,
             card=card,
-            decision=contest.as_json(),
+            decision={**contest.as_json(), **asked(terms.vertex, terms.run)},
         )
     )
 

@@ -4,6 +4,7 @@
     models/{fingerprint}-{content}/         the files of a model, whole, with their checksums in `files.json`
     cards/                                  model cards
     refusals/                               challengers that did not win, each with the reason
+    published/000001.json, ...              which version Vertex AI was told of after a change
 
 Protocol: there is no pointer beside the history that could disagree with it. Whoever read the history up to change n
 writes change n + 1, and that file is created only if it is not there (locally by a hard link, on gs:// by the
@@ -17,9 +18,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from yt8m.errors import InputError, WriteConflict
-from yt8m.storage import create_json, join, list_tree, read_json
+from yt8m.storage import create_json, exists, join, list_tree, read_json, write_json
 
-HISTORY, REFUSALS, CARDS = "history", "refusals", "cards"
+HISTORY, REFUSALS, CARDS, PUBLISHED = "history", "refusals", "cards", "published"
 REMEDY = "name the registry that `yt8m promote` made"
 StrPath = str | os.PathLike[str]
 
@@ -38,7 +39,8 @@ class Change:
         reason: why, in a sentence.
         behind: the number of the change that a rollback returns to; None when there is none.
         card: the model card, relative to the registry.
-        decision: thresholds, scores and what they were measured on; of a rollback, which change it took back.
+        decision: thresholds, scores and what they were measured on; of a rollback, which change it took back. Also
+            what was asked for beside that: `vertex` (the resource of the model there) and `run`.
     """
 
     number: int
@@ -105,6 +107,15 @@ class Registry:
                 f"nothing was changed by this one. Run the command again to be judged against the new champion"
             ) from error
 
+    def note_published(self, change: Change, place: str, version: str) -> None:
+        """Leave word that a place such as Vertex AI has been told of a change."""
+        write_json(self._published(change), {"model": place, "version": version})
+
+    def is_published(self, change: Change, place: str) -> bool:
+        """Whether a place has been told of a change."""
+        path = self._published(change)
+        return exists(path) and read_json(path, REMEDY).get("model") == place
+
     def taken_back(self, model: str) -> Change | None:
         """The rollback that took the model of a fingerprint back, if nothing has promoted it since."""
         found = None
@@ -123,6 +134,9 @@ class Registry:
     def path(self, *names: str) -> str:
         """A path or address in the registry."""
         return join(self.root, *names)
+
+    def _published(self, change: Change) -> str:
+        return self.path(PUBLISHED, f"{change.number:06d}.json")
 
     def _last(self) -> int:
         numbers = [name.removesuffix(".json") for name in list_tree(self.path(HISTORY)) if name.endswith(".json")]

@@ -5,22 +5,26 @@ from dataclasses import asdict
 from typing import Any
 
 from yt8m.champion.files import check_kept
-from yt8m.champion.promote import now
+from yt8m.champion.promote import asked, now
 from yt8m.champion.registry import Change, Registry
-from yt8m.champion.vertex import VertexTarget, check_publishable, publish
+from yt8m.champion.vertex import VertexTarget, check_publishable, is_told, publish
 from yt8m.errors import InputError
 
 StrPath = str | os.PathLike[str]
 
 
-def roll_back(registry: StrPath, *, reason: str = "", vertex: VertexTarget | None = None) -> dict[str, Any]:
+def roll_back(
+    registry: StrPath, *, reason: str = "", change: int | None = None, vertex: VertexTarget | None = None
+) -> dict[str, Any]:
     """Return to the champion before the present one; its files are checked first.
 
-    Rolled back again, it is the one before that. A model that was taken back does not win again by itself.
+    Rolled back again, it is the one before that. A model that was taken back does not win again by itself. A rollback
+    of which Vertex was not told is not done yet: the same call then tells it, and goes back no further.
 
     Args:
         registry: folder or gs:// address.
         reason: why, for the history.
+        change: number of the change to take back; one that was taken back last is left so. None for the last one.
         vertex: where the alias is moved, too.
 
     Returns:
@@ -29,26 +33,47 @@ def roll_back(registry: StrPath, *, reason: str = "", vertex: VertexTarget | Non
 
     Raises:
         WriteConflict: a promotion or another rollback came first; nothing was changed.
-        InputError: there is no earlier champion, or its files are damaged.
+        InputError: there is no earlier champion, its files are damaged, or the change is not the one in force.
     """
     records = Registry(registry)
     current = records.champion()
     if current is None:
         raise InputError(f"{records.root}: there is no champion yet; promote a model first")
+    if _is_done(records, current, change, vertex):
+        made, taken_back = current, records.change(current.decision["takes_back"])
+        files = [entry["name"] for entry in check_kept(records.root, made.model)]
+        check_publishable(records.root, files, vertex)
+    else:
+        made, taken_back = _go_back(records, current, reason, vertex), current
+    return {
+        "reason": made.reason,
+        "registry": records.root,
+        "champion": made.brief(),
+        "taken_back": taken_back.brief(),
+        "vertex": publish(records, vertex) if vertex else None,
+    }
+
+
+def _is_done(records: Registry, current: Change, change: int | None, vertex: VertexTarget | None) -> bool:
+    """Whether the change in force is the rollback that is asked for."""
+    takes_back = current.decision.get("takes_back") if current.kind == "rollback" else None
+    if change is None:
+        return takes_back is not None and not is_told(records, current, vertex)
+    if change not in (current.number, takes_back):
+        raise InputError(f"{records.root}: change {change} is not in force, but {current.number} ({current.kind} of "
+                         f"{current.name}); look at the history with --show")  # fmt: skip
+    return change == takes_back
+
+
+def _go_back(records: Registry, current: Change, reason: str, vertex: VertexTarget | None) -> Change:
     if current.behind is None:
         raise InputError(f"{records.root}: {current.name} ({current.fingerprint}) is the first champion, there is none "
                          "before it to return to")  # fmt: skip
-    change = _return(current, records.change(current.behind), reason)
+    change = _return(current, records.change(current.behind), reason, vertex)
     files = [entry["name"] for entry in check_kept(records.root, change.model)]
     check_publishable(records.root, files, vertex)
     records.add(change)
-    return {
-        "reason": change.reason,
-        "registry": records.root,
-        "champion": change.brief(),
-        "taken_back": current.brief(),
-        "vertex": publish(records, vertex) if vertex else None,
-    }
+    return change
 
 
 def show(registry: StrPath) -> dict[str, Any]:
@@ -65,7 +90,7 @@ def show(registry: StrPath) -> dict[str, Any]:
     }
 
 
-def _return(current: Change, earlier: Change, reason: str) -> Change:
+def _return(current: Change, earlier: Change, reason: str, vertex: VertexTarget | None) -> Change:
     """The change from the present champion back to an earlier one."""
     why = f"rolled back from {current.name} ({current.fingerprint})" + (f": {reason}" if reason else "")
     return Change(
@@ -78,5 +103,5 @@ def _return(current: Change, earlier: Change, reason: str) -> Change:
         reason=why,
         behind=earlier.behind,
         card=earlier.card,
-        decision={"takes_back": current.number, "fingerprint": current.fingerprint},
+        decision={"takes_back": current.number, "fingerprint": current.fingerprint, **asked(vertex)},
     )

@@ -84,6 +84,12 @@ def check_publishable(root: str, files: list[str] | None, target: VertexTarget |
                          "train` exported with its SavedModel")  # fmt: skip
 
 
+def is_told(registry: Registry, change: Change, target: VertexTarget | None) -> bool:
+    """Whether nothing is left to do of a change: false where its command was to publish it there, and failed."""
+    asked = change.decision.get("vertex")
+    return asked is None or target is None or asked != target.model or registry.is_published(change, target.model)
+
+
 def publish(registry: Registry, target: VertexTarget) -> dict[str, Any]:
     """Make Vertex say what the registry says: the champion's version is there and has the alias `champion`.
 
@@ -94,18 +100,36 @@ def publish(registry: Registry, target: VertexTarget) -> dict[str, Any]:
         InputError: no champion, no SavedModel, no access, or a service that keeps failing. The registry folder is not
             changed; run the command again to go on.
     """
+    champion = _champion(registry)
+    try:
+        return _publish(registry, target, champion)
+    except InputError as error:
+        raise InputError(
+            f"{error}. In the registry {champion.name} ({champion.fingerprint}) is champion since change "
+            f"{champion.number}, which stays: run the same command again, and it does no more than tell Vertex AI"
+        ) from error
+
+
+def _champion(registry: Registry) -> Change:
+    champion = registry.champion()
+    if champion is None:
+        raise InputError(f"{registry.root}: there is no champion to publish; promote a model first")
+    return champion
+
+
+def _publish(registry: Registry, target: VertexTarget, champion: Change) -> dict[str, Any]:
     models, uploaded = _Models(target), False
     while True:
-        champion = registry.champion()
-        if champion is None:
-            raise InputError(f"{registry.root}: there is no champion to publish; promote a model first")
         files = [entry["name"] for entry in check_kept(registry.root, champion.model)]
         check_publishable(registry.root, files, target)
         version, is_new = models.ensure(champion, registry.path(*champion.model.split("/"), SAVED_MODEL))
         uploaded |= is_new
         models.set_alias(version, CHAMPION)
-        if registry.champion() == champion:
+        now = _champion(registry)
+        if now == champion:
+            registry.note_published(champion, target.model, version)
             return {"model": target.model, "version": version, "uploaded": uploaded}
+        champion = now
 
 
 class _Models:
@@ -208,8 +232,8 @@ class _Models:
                              "login`, or set GOOGLE_APPLICATION_CREDENTIALS") from error  # fmt: skip
         except known.RetryError as error:
             cause = " ".join(str(error.cause).split())
-            raise InputError(f"{where}: Vertex AI is still failing after {GIVE_UP_SECONDS:.0f} s ({cause}); the "
-                             "registry is not affected, run the command again") from error  # fmt: skip
+            raise InputError(f"{where}: Vertex AI is still failing after {GIVE_UP_SECONDS:.0f} s ({cause})"
+                             ) from error  # fmt: skip
         except known.GoogleAPICallError as error:
-            raise InputError(f"{where}: Vertex AI refused ({' '.join(str(error.message).split())}); the registry is "
-                             "not affected, mend this and run the command again") from error  # fmt: skip
+            raise InputError(f"{where}: Vertex AI refused ({' '.join(str(error.message).split())}); mend this"
+                             ) from error  # fmt: skip

@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="let a model win that was rolled back")
     parser.add_argument("--rollback", action="store_true", help="return to the champion before")
     parser.add_argument("--reason", default="", metavar="TEXT", help="of the rollback, for the history")
+    parser.add_argument("--change", type=int, metavar="N",
+                        help="with --rollback: take back change N, and do nothing if that was done")  # fmt: skip
     parser.add_argument("--show", action="store_true", help="the champion, the history and the refusals")
     parser.add_argument("--vocabulary", metavar="F", help="names of labels, for the model card")
     parser.add_argument("--training-set", metavar="F", help="what it was trained on, for the model card")
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return show(args.registry)
     vertex = _vertex_of(args)
     if args.rollback:
-        return roll_back(args.registry, reason=args.reason, vertex=vertex)
+        return roll_back(args.registry, reason=args.reason, change=args.change, vertex=vertex)
     return predict_and_promote(
         args.model,
         args.registry,
@@ -99,6 +101,8 @@ def _vertex_of(args: argparse.Namespace) -> VertexTarget | None:
 
 
 def _check(args: argparse.Namespace) -> None:
+    if args.change is not None and not args.rollback:
+        raise InputError("--change names what --rollback takes back; give both, or neither")
     if args.show or args.rollback:
         if args.model or (args.show and args.rollback):
             raise InputError("--show and --rollback are by themselves, without a MODEL; see `yt8m promote --help`")
