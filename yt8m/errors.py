@@ -9,13 +9,18 @@ class WriteConflict(InputError):
     """Somebody else wrote a file or an object first: it is there, or is not the expected one any more."""
 
 
+FETCH = "fetch the shard again"
+LEAVE_OUT = f"{FETCH}, or leave bad records out of the index (`yt8m index` and `pipeline.py run`: --skip-bad-records)"
+"""What to do about a bad record. Indexing with the option reads every record whole, so that no later step meets one."""
+
+
 class RecordError(InputError):
     """A bad record of a shard, named by file, record number (from 0) and byte offset."""
 
     def __init__(self, path: str, record: int, offset: int, problem: str, remedy: str | None = None):
         self.path, self.record, self.offset, self.problem = path, record, offset, problem
         self._arguments = (path, record, offset, problem, remedy)
-        remedy = remedy or "fetch the shard again, or leave bad records out with --skip-bad-records"
+        remedy = remedy or LEAVE_OUT
         super().__init__(f"{path}: record {record} at byte {offset}: {problem}; {remedy}")
 
     def __reduce__(self) -> tuple[type["RecordError"], tuple[object, ...]]:

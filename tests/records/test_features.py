@@ -134,7 +134,7 @@ SHORT = frame_list(np.zeros((2, 1000), np.uint8))
         (frame_features, frame_lists(rgb=RGB[: len(RGB) // 2], audio=AUDIO), "1 rgb frames and 2 audio frames"),
         (frame_features, frame_lists(rgb=b"", audio=b""), "no frames"),
         (video_features, frame_record(), "no mean_rgb"),
-        (video_features, video_record(mean_rgb=np.zeros(1000)), "mean_rgb has 1000 values, 1024 are needed"),
+        (video_features, video_record(mean_rgb=np.zeros(1000)), "mean_rgb has 1000 floats, not 1024"),
         (video_features, video_record(mean_audio=np.full(128, np.nan)), "mean_audio holds a value that is not finite"),
         (level_of, field(1, mapping([("id", bytes_feature(b"abcd"))])), "neither frames"),
     ],

@@ -74,7 +74,7 @@ def test_a_damaged_frame_is_found_by_verifying_only(tmp_path: Path) -> None:
 def test_records_that_do_not_decode_are_named(tmp_path: Path) -> None:
     records = [video_record(b"good"), b"rubbish", video_record(labels=[-5]), frame_record(), video_record(b"fine")]
     path = write(tmp_path / "shard", records)
-    with pytest.raises(RecordError, match=r"record 1 at byte \d+: it is not a protobuf record; fetch the shard again"):
+    with pytest.raises(RecordError, match=r"record 1 at byte \d+: it is not a protobuf record; found: 7 bytes"):
         scan(path)
     found = scan(path, skip_bad_records=True)
     assert found.video_ids.tolist() == [b"good", b"fine"]

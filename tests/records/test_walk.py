@@ -70,8 +70,9 @@ def test_an_inserted_byte_is_blamed_on_the_record_it_is_in() -> None:
         (frame_record(b"ab" * 50)[:-7], "the file ends 7 bytes before the record does"),
         (frame_record(b"ab" * 50)[:9], "the file ends within the header"),
         (b"\x1f\x8b" + bytes(50), "gzip-compressed"),
-        (b"not a record at all, but text", "length is damaged"),
-        (bytes(4096), "length is damaged"),
+        (b"not a record at all, but text", "the file is text; give the TFRecord shards"),
+        (bytes(4096), "the file begins with zeros, .*; fetch the shard again"),
+        (bytes([*range(1, 200)]), "length is damaged .*; fetch the shard again"),
     ],
 )
 def test_a_file_that_is_no_shard(data: bytes, problem: str) -> None:

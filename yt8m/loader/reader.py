@@ -139,7 +139,7 @@ class RecordReader:
                 batch.num_frames[position] = self._copy(batch, position, self._payload(row, shards), sampling, draws)
                 return
             except (FeatureError, FramingError) as error:
-                self._refuse(row, str(error), shards)
+                self._refuse(row, str(error), shards, getattr(error, "remedy", None))
         batch.rows[position], batch.num_frames[position] = PADDING, 1
         batch.rgb[position] = batch.audio[position] = 0
         if batch.labels is not None:
@@ -186,13 +186,13 @@ class RecordReader:
         memory: np.ndarray = self._thread.memory
         return memory
 
-    def _refuse(self, row: int, problem: str, shards: Shards) -> None:
+    def _refuse(self, row: int, problem: str, shards: Shards, remedy: str | None) -> None:
         """Raise for a bad record, or list it."""
         number, offset, length = self._position(row)
         path = shards.paths[number]
         record = record_number(shards, number, offset, self.index.shards[number].size)
         if not self._skip:
-            raise RecordError(path, record, offset, problem)
+            raise RecordError(path, record, offset, problem, remedy)
         self.skipped.append({
             "file": path, "record": record, "offset": offset, "bytes": length + OVERHEAD, "problem": problem,
             "video_id": self.index.video_ids[row].decode(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yt8m.errors import RecordError
+from yt8m.errors import FETCH, RecordError
 from yt8m.records.features import FeatureError, decode_context, video_features
 from yt8m.records.frames import SIZE, STEP
 from yt8m.records.tfrecord import iterate
@@ -81,7 +81,7 @@ def _means(path: str) -> list[tuple[np.ndarray, np.ndarray]]:
     found = []
     for record, (offset, payload) in enumerate(iterate(path)):
         try:
-            found.append((decode_context(payload).labels, np.concatenate(video_features(payload))))
+            found.append((np.unique(decode_context(payload).labels), np.concatenate(video_features(payload))))
         except FeatureError as error:
-            raise RecordError(path, record, offset, str(error)) from None
+            raise RecordError(path, record, offset, str(error), error.remedy or FETCH) from None
     return found

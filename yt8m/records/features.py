@@ -19,11 +19,30 @@ WIDTHS = {"rgb": RGB, "audio": AUDIO}
 MEANS = {"mean_rgb": RGB, "mean_audio": AUDIO}
 LABELS = "labels"
 ID, ID_2017 = "id", "video_id"
+WANTED = (
+    f"id (or video_id) and labels, with frames of rgb ({RGB} bytes each) and audio ({AUDIO} bytes each), or with "
+    f"mean_rgb ({RGB} floats) and mean_audio ({AUDIO} floats)"
+)
 MAX_LABEL = np.iinfo(np.int32).max
 
 
 class FeatureError(ValueError):
-    """A record that cannot be decoded; the message is the problem, callers add file, record and byte."""
+    """A record that cannot be decoded; the message is the problem, callers add file, record and byte.
+
+    Attributes:
+        remedy: what to do about it; None for what helps with any bad record.
+    """
+
+    remedy: str | None = None
+
+
+class ForeignRecordError(FeatureError):
+    """A sound record of another kind: it says which features were found in it, and which are wanted."""
+
+    remedy = "give shards of YouTube-8M's records (`yt8m index --skip-bad-records` leaves others out)"
+
+    def __init__(self, problem: str, payload: Buffer):
+        super().__init__(f"{problem}; found: {_found(payload)}; wanted: {WANTED}")
 
 
 class Context(NamedTuple):
@@ -59,27 +78,29 @@ def decode_context(payload: Buffer) -> Context:
     """
     sections = _sections(payload)
     if sections is None:
-        return context_of(_parse(SequenceExample, payload).context)
-    return context_of(_parse(Features, payload[sections[0].start : sections[0].end]))
+        features = _parse(SequenceExample, payload).context
+    else:
+        features = _parse(Features, payload[sections[0].start : sections[0].end], payload)
+    return context_of(features, payload)
 
 
-def context_of(features: Any) -> Context:
-    """Id and labels out of a `Features` message; raises FeatureError as `decode_context`."""
+def context_of(features: Any, payload: Buffer) -> Context:
+    """Id and labels out of a `Features` message of a record, or of its head; raises FeatureError."""
     feature = features.feature
     key = ID if ID in feature else ID_2017
     if key not in feature:
-        raise FeatureError("it has no id")
+        raise ForeignRecordError("it has no id", payload)
     ids = feature[key].bytes_list.value
     if len(ids) != 1 or not _is_text(ids[0]):
         raise FeatureError(f"its {key} is not one text")
-    return Context(ids[0], _labels(feature[LABELS]) if LABELS in feature else np.empty(0, np.int32))
+    return Context(ids[0], _labels(feature[LABELS], payload) if LABELS in feature else np.empty(0, np.int32))
 
 
-def _labels(feature: Any) -> np.ndarray:
+def _labels(feature: Any, payload: Buffer) -> np.ndarray:
     labels = list(feature.int64_list.value)
     if not labels:
         if feature.WhichOneof("kind") not in ("int64_list", None):
-            raise FeatureError("its labels are not whole numbers")
+            raise ForeignRecordError("its labels are not whole numbers", payload)
         return np.empty(0, np.int32)
     lowest, highest = min(labels), max(labels)
     if lowest < 0 or highest > MAX_LABEL:
@@ -98,7 +119,7 @@ def frame_features(payload: Buffer) -> Frames:
     matrices = [view for view in views if view is not None]
     if len(matrices) < len(WIDTHS):
         parsed = _parse(SequenceExample, payload).feature_lists.feature_list
-        matrices = [_frames_parsed(parsed, name) for name in WIDTHS]
+        matrices = [_frames_parsed(parsed, name, payload) for name in WIDTHS]
     rgb, audio = matrices
     if len(rgb) != len(audio):
         raise FeatureError(f"it has {len(rgb)} rgb frames and {len(audio)} audio frames")
@@ -118,7 +139,7 @@ def video_features(payload: Buffer) -> tuple[np.ndarray, np.ndarray]:
     means = [view for view in views if view is not None]
     if len(means) < len(MEANS):
         parsed = _parse(SequenceExample, payload).context.feature
-        means = [_floats_parsed(parsed, name) for name in MEANS]
+        means = [_floats_parsed(parsed, name, payload) for name in MEANS]
     for name, mean in zip(MEANS, means, strict=True):
         if not np.isfinite(mean).all():
             raise FeatureError(f"its {name} holds a value that is not finite")
@@ -140,7 +161,7 @@ def level_of(payload: Buffer) -> Level:
         return "frame"
     if any(name in features for name in MEANS):
         return "video"
-    raise FeatureError("it has neither frames (rgb, audio) nor means (mean_rgb, mean_audio)")
+    raise ForeignRecordError("it has neither frames (rgb, audio) nor means (mean_rgb, mean_audio)", payload)
 
 
 def _is_text(value: bytes) -> bool:
@@ -150,11 +171,38 @@ def _is_text(value: bytes) -> bool:
         return False
 
 
-def _parse(message: Any, data: Buffer) -> Any:
+def _parse(message: Any, data: Buffer, payload: Buffer | None = None) -> Any:
     try:
         return message.FromString(bytes(data))
     except DecodeError:
-        raise FeatureError("it is not a protobuf record") from None
+        raise ForeignRecordError("it is not a protobuf record", data if payload is None else payload) from None
+
+
+_KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "whole numbers"}
+_MOST_SHOWN = 8
+
+
+def _found(payload: Buffer) -> str:
+    """The features of a record, in words."""
+    try:
+        record = SequenceExample.FromString(bytes(payload))
+    except DecodeError:
+        return f"{len(payload):,} bytes of another form"
+    found = [f"{name} ({_size(feature)})" for name, feature in sorted(record.context.feature.items())]
+    for name, frames in sorted(record.feature_lists.feature_list.items()):
+        inside = f" of {_size(frames.feature[0])}" if frames.feature else ""
+        found.append(f"{name} ({len(frames.feature):,} frames{inside})")
+    more = f" and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
+    return ", ".join(found[:_MOST_SHOWN]) + more if found else "no feature"
+
+
+def _size(feature: Any) -> str:
+    kind = feature.WhichOneof("kind")
+    if kind is None:
+        return "nothing"
+    values = getattr(feature, kind).value
+    count = len(values[0]) if kind == "bytes_list" and len(values) == 1 else len(values)
+    return f"{len(values)} texts" if kind == "bytes_list" and len(values) != 1 else f"{count:,} {_KINDS[kind]}"
 
 
 def _sections(payload: Buffer) -> tuple[Field, Field] | None:
@@ -203,14 +251,15 @@ def _frames_view(payload: Buffer, span: Field | None, name: str) -> np.ndarray |
     return np.frombuffer(payload, np.uint8, count * stride, span.start).reshape(count, stride)[:, HEADER_BYTES:]
 
 
-def _frames_parsed(lists: Any, name: str) -> np.ndarray:
+def _frames_parsed(lists: Any, name: str, payload: Buffer) -> np.ndarray:
     if name not in lists:
-        raise FeatureError(f"it has no {name} frames")
-    width, frames = WIDTHS[name], []
+        raise ForeignRecordError(f"it has no {name} frames", payload)
+    width, frames = WIDTHS[name], list[bytes]()
     for number, feature in enumerate(lists[name].feature):
         values = feature.bytes_list.value
         if len(values) != 1 or len(values[0]) != width:
-            raise FeatureError(f"its {name} frame {number} is not {width} bytes")
+            problem = f"its {name} frame {number} is not {width} bytes"
+            raise FeatureError(problem) if frames else ForeignRecordError(problem, payload)
         frames.append(values[0])
     return np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), width)
 
@@ -231,10 +280,10 @@ def _floats_view(payload: Buffer, span: Field | None, width: int) -> np.ndarray 
     return np.frombuffer(payload, "<f4", width, values.start)
 
 
-def _floats_parsed(features: Any, name: str) -> np.ndarray:
+def _floats_parsed(features: Any, name: str, payload: Buffer) -> np.ndarray:
     if name not in features:
-        raise FeatureError(f"it has no {name}")
+        raise ForeignRecordError(f"it has no {name}", payload)
     values = np.array(features[name].float_list.value, np.float32)
     if len(values) != MEANS[name]:
-        raise FeatureError(f"its {name} has {len(values)} values, {MEANS[name]} are needed")
+        raise ForeignRecordError(f"its {name} has {len(values)} floats, not {MEANS[name]}", payload)
     return values

@@ -9,6 +9,7 @@ from yt8m.records.features import (
     HEADER_BYTES,
     WIDTHS,
     Context,
+    ForeignRecordError,
     Level,
     context_of,
     decode_context,
@@ -44,7 +45,7 @@ def read_head(head: bytes, length: int) -> Head | None:
         None when the first bytes do not settle it (video level, a long context, an irregular record).
 
     Raises:
-        FeatureError: the context is there and has no id, or labels that are not class indices.
+        FeatureError: the context is there, and its id or labels are not what they should be.
     """
     try:
         context = read_field(head, 0)
@@ -55,7 +56,10 @@ def read_head(head: bytes, length: int) -> Head | None:
         features = Features.FromString(head[context.start : context.end]) if num_frames else None
     except (WireError, DecodeError):
         return None
-    return Head(context_of(features), "frame", num_frames) if num_frames else None
+    try:
+        return Head(context_of(features, head), "frame", num_frames) if num_frames else None
+    except ForeignRecordError:  # all of the record says better what it is
+        return None
 
 
 def read_whole(payload: bytes) -> Head:

@@ -12,7 +12,15 @@ from yt8m.records.bulk_scan import Columns, read_regular
 from yt8m.records.features import FeatureError, Level
 from yt8m.records.head import Head, read_head, read_whole
 from yt8m.records.objects import ObjectReader
-from yt8m.records.tfrecord import FOOTER_BYTES, HEADER_BYTES, MAX_LENGTH, OVERHEAD, PAYLOAD_PROBLEM, masked_crc32c
+from yt8m.records.tfrecord import (
+    EMPTY,
+    FOOTER_BYTES,
+    HEADER_BYTES,
+    MAX_LENGTH,
+    OVERHEAD,
+    PAYLOAD_PROBLEM,
+    masked_crc32c,
+)
 from yt8m.records.walk import FileReader, ReadAt, Step, Walk
 from yt8m.storage import is_remote
 
@@ -75,7 +83,7 @@ class _Scan:
 
     def run(self) -> ShardScan:
         if self.size == 0:
-            self._refuse(0, 0, 0, "the file is empty")
+            self._refuse(0, 0, 0, *EMPTY)
         walk = Walk(self.path, self.read, self.size, skip=self.skip)
         ids: list[bytes] = []
         numbers, labels = array("q"), array("i")
@@ -87,7 +95,7 @@ class _Scan:
                 count = len(head.context.labels)
                 numbers.extend((step.offset, step.length, step.stored_crc, head.num_frames, count))
         for damage in walk.damages:
-            self._refuse(*damage)
+            self._refuse(damage.record, damage.offset, damage.size, damage.problem)
         columns = np.array(numbers, np.int64).reshape(-1, 5).T
         self.skipped.sort(key=lambda entry: entry["offset"])
         found = Columns(
@@ -107,7 +115,7 @@ class _Scan:
             if head.level != self.level:
                 raise FeatureError(f"it is {head.level} level, the records before it are {self.level} level")
         except FeatureError as error:
-            self._refuse(step.record, step.offset, step.length + OVERHEAD, str(error))
+            self._refuse(step.record, step.offset, step.length + OVERHEAD, str(error), error.remedy)
             return None
         return head
 
@@ -118,9 +126,9 @@ class _Scan:
             raise FeatureError(PAYLOAD_PROBLEM)
         return read_whole(payload)
 
-    def _refuse(self, record: int, offset: int, size: int, problem: str) -> None:
+    def _refuse(self, record: int, offset: int, size: int, problem: str, remedy: str | None = None) -> None:
         if not self.skip:
-            raise RecordError(self.path, record, offset, problem)
+            raise RecordError(self.path, record, offset, problem, remedy)
         entry = {"file": self.path, "record": record, "offset": offset, "bytes": size, "problem": problem}
         self.skipped.append(entry)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from yt8m.artifacts import fingerprint
-from yt8m.errors import InputError, RecordError
+from yt8m.errors import FETCH, InputError, RecordError
 from yt8m.progress import Progress, log
 from yt8m.records.build import SIMULATED, find_shards
 from yt8m.records.encode import encode_record
@@ -32,7 +32,7 @@ from yt8m.records.features import (
 )
 from yt8m.records.frames import draw_num_frames, frames_of_mean, shot_deviations, to_steps
 from yt8m.records.listing import fingerprint_source
-from yt8m.records.tfrecord import RecordWriter, iterate
+from yt8m.records.tfrecord import EMPTY, RecordWriter, iterate
 from yt8m.records.wire import Buffer
 from yt8m.seeds import check_seed
 from yt8m.storage import (
@@ -55,6 +55,12 @@ MANIFEST = "simulation.json"
 LOCALIZED = "-localized"
 FORMAT = 1  # of the frames' content; raised when it changes
 KIND = "simulation"
+
+
+class FrameLevelError(FeatureError):
+    """A record that has frames already."""
+
+    remedy = "give shards of the video level"
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Simulation:
     def record(self, payload: Buffer) -> tuple[bytes, int]:
         """The frame-level record of a video-level one, and its number of frames; raises FeatureError."""
         if level_of(payload) == "frame":
-            raise FeatureError("it is frame level already; frames are simulated of video-level records")
+            raise FrameLevelError("it is frame level already; frames are simulated of video-level records")
         context = decode_context(payload)
         frames = self.frames(context, *video_features(payload))
         return encode_record(context.video_id, context.labels, frames), len(frames.rgb)
@@ -274,7 +280,9 @@ def _write_shard(simulation: Simulation, source: _Source, path: str) -> dict[str
             try:
                 record, num_frames = simulation.record(payload)
             except FeatureError as error:
-                raise RecordError(source.path, videos, offset, str(error)) from None
+                raise RecordError(source.path, videos, offset, str(error), error.remedy or FETCH) from None
             writer.write(record)
             videos, frames = videos + 1, frames + num_frames
+        if not videos:
+            raise RecordError(source.path, 0, 0, *EMPTY)
     return {"videos": videos, "frames": frames, "bytes": writer.size}

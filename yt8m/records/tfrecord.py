@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import google_crc32c
 import numpy as np
 
-from yt8m.errors import RecordError
+from yt8m.errors import FETCH, RecordError
 from yt8m.records.wire import Buffer
 from yt8m.storage import require_file
 
@@ -25,9 +25,41 @@ MAX_LENGTH = np.iinfo(np.int32).max
 """Bytes of the longest record that is read."""
 LENGTH_PROBLEM = "the record's length is damaged (its CRC32C does not match)"
 PAYLOAD_PROBLEM = "the record is damaged (its CRC32C does not match)"
+EMPTY = "the file is empty", FETCH
+_TAKES = "TFRecord files are read as they are, without compression"
+_MAGIC: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x1f\x8b", "is gzip-compressed", f"unpack it with `gunzip` (which wants a name that ends in .gz); {_TAKES}"),
+    (b"\x28\xb5\x2f\xfd", "is zstd-compressed", f"unpack it with `unzstd`; {_TAKES}"),
+    (b"BZh", "is bzip2-compressed", f"unpack it with `bunzip2`; {_TAKES}"),
+    (b"\xfd7zXZ\0", "is xz-compressed", f"unpack it with `unxz`; {_TAKES}"),
+    (b"PK\x03\x04", "is a zip archive", f"unpack it with `unzip`; {_TAKES}"),
+    (b"PAR1", "is a Parquet file", "give the TFRecord shards; an index is given to the commands that read one"),
+    (b"\x89HDF", "is an HDF5 file", "give the TFRecord shards"),
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "fetch the file with `git lfs pull`"),
+)
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_TEXT = bytes({*range(0x20, 0x7F), *b"\t\n\r"})
+_TEXT_BYTES = 64
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 _MASK_DELTA = 0xA282EAD8
+
+
+def file_kind(head: bytes) -> tuple[str, str] | None:
+    """What a file is that does not begin with a record, by its first bytes, and what to do; None if that is unknown."""
+    for magic, kind, remedy in _MAGIC:
+        if head.startswith(magic):
+            return f"the file {kind}", remedy
+    if head.startswith(_ZLIB):
+        return "the file is zlib-compressed", f"write it again without compression; {_TAKES}"
+    start = head[:_TEXT_BYTES].lstrip(b"\xef\xbb\xbf")
+    if start.lstrip().startswith(b"<"):
+        return "the file is HTML or XML, as a server's answer to a failed download", f"{FETCH} and look at the answer"
+    if not start.translate(None, _TEXT):
+        return "the file is text", "give the TFRecord shards; a list of VideoId,Labels has a name that ends in .csv"
+    if not any(head):
+        return "the file begins with zeros, as a download that did not come to its end", FETCH
+    return None
 
 
 class FramingError(ValueError):
@@ -108,7 +140,7 @@ def iterate(path: str | os.PathLike[str]) -> Iterator[tuple[int, memoryview]]:
     """The records of a shard: (byte of the record's header, payload as a view of the mapped file), CRC checked.
 
     Raises:
-        RecordError: at the first damaged record, with file, record and byte.
+        RecordError: at the first damaged record, with file, record and byte; or the file is of another kind.
         InputError: the file is missing.
     """
     shard = map_file(path)
@@ -118,7 +150,8 @@ def iterate(path: str | os.PathLike[str]) -> Iterator[tuple[int, memoryview]]:
             length = read_length(shard, offset, len(shard) - offset)
             yield offset, read_payload(shard, offset, length)
         except FramingError as error:
-            raise RecordError(str(path), record, offset, str(error)) from None
+            kind = None if offset else file_kind(bytes(shard[:_TEXT_BYTES]))
+            raise RecordError(str(path), record, offset, *(kind or (str(error), FETCH))) from None
         offset, record = offset + OVERHEAD + length, record + 1
 
 

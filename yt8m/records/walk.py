@@ -21,6 +21,7 @@ from yt8m.records.tfrecord import (
     OVERHEAD,
     PAYLOAD_PROBLEM,
     FramingError,
+    file_kind,
     masked_crc32c,
     read_footer,
     read_length,
@@ -33,7 +34,6 @@ SEARCH_BYTES = 1 << 20
 READ_AHEAD_BYTES = 1 << 18
 NEAR_BYTES = 1 << 14
 _WINDOW = HEADER_BYTES + HEAD_BYTES
-_GZIP = b"\x1f\x8b"
 
 
 class Step(NamedTuple):
@@ -122,9 +122,10 @@ class Walk:
         try:
             return read_length(block, 0, self._size - offset), ""
         except FramingError as error:
-            if offset == 0 and block.startswith(_GZIP):
-                return 0, "the file is gzip-compressed; unpack it"
-            return 0, str(error)
+            kind = file_kind(block) if offset == 0 else None
+            if kind and not self._skip:
+                raise RecordError(self._name, 0, 0, *kind) from None
+            return 0, kind[0] if kind else str(error)
 
     def _step_over(self, offset: int, problem: str) -> tuple[int, bytes]:
         if not self._skip:
