@@ -210,9 +210,9 @@ def test_contradictions_are_refused_and_change_nothing():
         "lies outside the 30 classes": changed(arrays, 0, (1, 5), 30),
         "outside the 30 classes": changed(arrays, 2, 2, -1),
         "contradict": changed(arrays, 3, 2, 0),
-        "listed twice": changed(arrays, 2, 3, arrays[2][2]),
+        "listed twice; index the records": changed(arrays, 2, 3, arrays[2][2]),
     }
-    wrong["listed twice"][3][3] = wrong["listed twice"][3][2]
+    wrong["listed twice; index the records"][3][3] = wrong["listed twice; index the records"][3][2]
     for problem, columns_of_file in wrong.items():
         with pytest.raises(InputError, match=f"row 4: .*{problem}"):
             part.add(*columns_of_file)

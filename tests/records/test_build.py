@@ -9,7 +9,8 @@ import pytest
 
 from tests.records.made import GOLDEN, SAMPLE, frame_record, video_record
 from yt8m.errors import InputError, RecordError
-from yt8m.records.build import build_index, find_duplicates
+from yt8m.loader import FrameSampling, RecordReader
+from yt8m.records.build import build_index, find_duplicates, left_out
 from yt8m.records.features import decode_context
 from yt8m.records.tfrecord import RecordWriter, map_file, read_payload
 from yt8m.records.video_index import read_index
@@ -161,3 +162,51 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path, threads: int) -> 
     build_index([str(SAMPLE / "train")], tmp_path / "default.parquet")
     build_index([str(SAMPLE / "train")], tmp_path / "index.parquet", threads=threads)
     assert (tmp_path / "index.parquet").read_bytes() == (tmp_path / "default.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("source", ["frame level", "video level", "record by record", "label list"])
+def test_a_label_that_a_record_lists_again_is_indexed_once_and_counted(tmp_path: Path, source: str) -> None:
+    lists = {b"aaaa": [7, 7, 3, 7], b"bbbb": [3], b"cccc": [], b"dddd": [9, 2, 9]}
+    if source == "label list":
+        (tmp_path / "a.csv").write_text("\n".join(
+            ["VideoId,Labels", *(f"{name.decode()},{' '.join(map(str, labels))}" for name, labels in lists.items())]
+        ))  # fmt: skip
+        path = tmp_path / "a.csv"
+    else:
+        path = tmp_path / "a.tfrecord"
+        make = video_record if source == "video level" else frame_record
+        more = {} if source == "video level" else {"extra": [("other", b"")]} if source == "record by record" else {}
+        with RecordWriter(path) as writer:
+            for name, labels in lists.items():
+                writer.write(make(name, labels, **more))
+    result = build_index([str(path)], tmp_path / "i.parquet")
+    index = read_index(tmp_path / "i.parquet")
+    assert [index.labels_of(row).tolist() for row in range(4)] == [[7, 3], [3], [], [9, 2]]
+    assert result["labels"] == 5
+    examples = [{"video_id": "aaaa", "label": 7}, {"video_id": "dddd", "label": 9}]
+    assert result["repeated_labels"] == {"labels": 3, "records": 2, "examples": examples}
+    assert left_out(result) == [
+        "3 labels that a record lists again, in 2 records, are indexed once: aaaa (label 7), dddd (label 9)"
+    ]
+
+
+def test_leaving_bad_records_out_finds_what_an_index_of_heads_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.tfrecord"
+    with RecordWriter(path) as writer:
+        offsets = [writer.write(frame_record(b"id%02d" % number, [number])) for number in range(4)]
+    data = bytearray(path.read_bytes())
+    data[offsets[2] + 3000] ^= 4
+    path.write_bytes(data)
+    build_index([str(path)], tmp_path / "heads.parquet")
+    with pytest.raises(RecordError, match=r"record 2 .*damaged.*\(`yt8m index` and .*: --skip-bad-records\)"):
+        read_all(tmp_path / "heads.parquet")
+    result = build_index([str(path)], tmp_path / "i.parquet", skip_bad_records=True)
+    assert [entry["record"] for entry in result["skipped"]] == [2]
+    assert read_index(tmp_path / "i.parquet").video_ids.tolist() == [b"id00", b"id01", b"id03"]
+    assert read_all(tmp_path / "i.parquet") == 3
+
+
+def read_all(path: Path) -> int:
+    index = read_index(path)
+    reader = RecordReader(index, num_classes=10)
+    return len(reader.read(np.arange(len(index)), FrameSampling("all", 300)).rows)

@@ -45,6 +45,7 @@ def test_ids_and_labels_come_back(
         ("VideoId,Labels\na,1\n,2\n", "line 3: ''"),
         ("VideoId,Labels\na,1,2\n", "not a label list"),
         ("", "not a label list"),
+        ("VideoId,Labels\n", "the list has no line below its header"),
     ],
 )
 def test_what_is_no_label_list_is_refused(tmp_path: Path, text: str, problem: str) -> None:

@@ -7,10 +7,9 @@ import argparse
 from typing import Any
 
 from yt8m.commands._numbers import at_least
-from yt8m.records.build import build_index
+from yt8m.records.build import build_index, left_out
 
 EXAMPLE = "yt8m index /data/yt8m/frame/train -o index.parquet"
-SHOWN = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=at_least(1), metavar="N", help="shards read at once (default: by where they are: 1 to 32)"
     )
-    parser.add_argument("--skip-bad-records", action="store_true", help="list bad records instead of stopping")
+    parser.add_argument(
+        "--skip-bad-records", action="store_true",
+        help="leave bad records out and list them, instead of stopping; reads every record whole to find them all",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         verify=args.verify,
         threads=args.threads,
         skip_bad_records=args.skip_bad_records,
+        announce=False,
     )
 
 
@@ -44,12 +47,4 @@ def render(result: dict[str, Any]) -> str:
     lines = ["{videos:,} videos with {labels:,} labels in {shards:,} shards ({bytes:,} bytes)".format(**result)]
     level = {"frame": "frame level", "video": "video level", "labels": "labels alone"}[result["level"]]
     lines.append(level + (", frames simulated" if result["simulated"] else ""))
-    duplicates, skipped = result["duplicates"], result["skipped"]
-    if duplicates["videos"]:
-        ids = ", ".join(example["video_id"] for example in duplicates["examples"][:SHOWN])
-        lines.append("{videos:,} ids occur more than once, in {records:,} records: ".format(**duplicates) + ids)
-    if skipped:
-        lines.append(f"{len(skipped):,} bad stretches left out:")
-        lines += ["  {file}: record {record} at byte {offset}: {problem}".format(**entry) for entry in skipped[:SHOWN]]
-        lines += [f"  and {len(skipped) - SHOWN:,} more (--json lists all)"] if len(skipped) > SHOWN else []
-    return "\n".join(lines)
+    return "\n".join([*lines, *left_out(result)])

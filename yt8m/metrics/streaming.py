@@ -149,12 +149,13 @@ class Metrics:
         wrong[inside] = top_labels[rows[inside], label_ranks[inside] - 1] != labels[inside]
         self._refuse(rows[wrong], "a true label and its rank contradict the top labels")
         codes = np.sort(rows * self.num_classes + labels)
-        self._refuse(codes[1:][codes[1:] == codes[:-1]] // self.num_classes, "a true label is listed twice")
+        twice = codes[1:][codes[1:] == codes[:-1]] // self.num_classes
+        self._refuse(twice, "a true label is listed twice", "index the records with `yt8m index` and predict anew")
 
     def _check_classes(self, labels: np.ndarray, rows: np.ndarray) -> None:
         outside = (labels < 0) | (labels >= self.num_classes)
         self._refuse(rows[outside], f"a label lies outside the {self.num_classes} classes")
 
-    def _refuse(self, rows: np.ndarray, problem: str) -> None:
+    def _refuse(self, rows: np.ndarray, problem: str, remedy: str = "make the predictions anew") -> None:
         if len(rows):
-            raise InputError(f"row {self.videos + rows[0]}: {problem}; make the predictions anew")
+            raise InputError(f"row {self.videos + rows[0]}: {problem}; {remedy}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.progress import Progress
+from yt8m.progress import Progress, log
 from yt8m.records.labels_csv import is_labels_csv, read_labels_csv
 from yt8m.records.scan import ShardScan, scan_shard
 from yt8m.records.video_index import Shard, VideoIndex, write_index
@@ -17,7 +17,7 @@ from yt8m.storage import FileInfo, is_cached, is_remote, join, list_files, uncha
 
 GS = "gs://"
 SIMULATED = "-simulated"
-EXAMPLES = 10
+EXAMPLES, SHOWN = 10, 5
 CACHED_THREADS, LOCAL_THREADS, VERIFYING_THREADS, REMOTE_THREADS = 1, 8, 4, 32
 PROBED = 8
 
@@ -30,6 +30,7 @@ def build_index(
     verify: bool = False,
     threads: int | None = None,
     skip_bad_records: bool = False,
+    announce: bool = True,
 ) -> dict[str, Any]:
     """Index the videos of shards, or of one label list, in a Parquet file.
 
@@ -40,19 +41,23 @@ def build_index(
         verify: whether to read all of each record, recompute its CRC32C and decode its features.
         threads: shards scanned at the same time; by default 1 where the page cache holds them (threads would only take
             turns), 8 where the disk has to be waited for, 4 with `verify`, and 32 on gs://.
-        skip_bad_records: list bad records instead of stopping at the first one.
+        skip_bad_records: list bad records instead of stopping at the first one. All of each record is read, too, so
+            that each bad one is found here: no later step then meets one, and all see the same videos.
+        announce: whether to say on stderr what was left out (see `left_out`).
 
     Returns:
-        `{videos, labels, shards, bytes, level, simulated, fingerprint, skipped, duplicates}`: `labels` counts label
-        occurrences, `skipped` holds `{file, record, offset, bytes, problem}` of each stretch that was left out, and
-        `duplicates` `{videos, records, examples}` of ids that occur more than once.
+        `{videos, labels, shards, bytes, level, simulated, fingerprint, skipped, duplicates, repeated_labels}`: `labels`
+        counts label occurrences, `skipped` holds `{file, record, offset, bytes, problem}` of each stretch that was left
+        out, `duplicates` `{videos, records, examples}` of ids that occur more than once, and `repeated_labels`
+        `{labels, records, examples}` of labels that a record lists again: each is indexed once.
 
     Raises:
         InputError: no shards, shards of both levels, a bad record, or no good one.
     """
-    index, skipped = _read_sources(sources, source_root, verify, threads, skip_bad_records)
+    found, skipped = _read_sources(sources, source_root, verify or skip_bad_records, threads, skip_bad_records)
+    index, repeated = _labels_once(found)
     write_index(output, index)
-    return {
+    result = {
         "videos": len(index),
         "labels": len(index.labels),
         "shards": len(index.shards),
@@ -62,7 +67,29 @@ def build_index(
         "fingerprint": index.fingerprint(),
         "skipped": skipped,
         "duplicates": find_duplicates(index),
+        "repeated_labels": repeated,
     }
+    for line in left_out(result) if announce else ():
+        log(line)
+    return result
+
+
+def left_out(result: dict[str, Any]) -> list[str]:
+    """In lines, what of its sources an index does not hold, and what it holds twice."""
+    lines = []
+    duplicates, repeated, skipped = result["duplicates"], result["repeated_labels"], result["skipped"]
+    if duplicates["videos"]:
+        ids = ", ".join(example["video_id"] for example in duplicates["examples"][:SHOWN])
+        lines.append("{videos:,} ids occur more than once, in {records:,} records: ".format(**duplicates) + ids)
+    if repeated["labels"]:
+        ids = ", ".join("{video_id} (label {label})".format(**example) for example in repeated["examples"][:SHOWN])
+        head = "{labels:,} labels that a record lists again, in {records:,} records, are indexed once: "
+        lines.append(head.format(**repeated) + ids)
+    if skipped:
+        lines.append(f"{len(skipped):,} bad stretches left out:")
+        lines += ["  {file}: record {record} at byte {offset}: {problem}".format(**entry) for entry in skipped[:SHOWN]]
+        lines += [f"  and {len(skipped) - SHOWN:,} more (--json lists all)"] if len(skipped) > SHOWN else []
+    return lines
 
 
 def find_shards(sources: Sequence[str]) -> list[FileInfo]:
@@ -89,6 +116,25 @@ def find_duplicates(index: VideoIndex) -> dict[str, Any]:
         for start, end in zip(starts[:EXAMPLES], ends[:EXAMPLES], strict=True)
     ]
     return {"videos": len(starts), "records": int((ends - starts).sum()), "examples": examples}
+
+
+def _labels_once(index: VideoIndex) -> tuple[VideoIndex, dict[str, Any]]:
+    """The index with each label of a video once, where it is listed first; and what was listed again."""
+    rows = np.repeat(np.arange(len(index)), index.labels_per_video)
+    pairs = rows << 32 | index.labels
+    again = np.sort(pairs)
+    if not (again[1:] == again[:-1]).any():
+        return index, {"labels": 0, "records": 0, "examples": []}
+    first = np.zeros(len(pairs), bool)
+    first[np.unique(pairs, return_index=True)[1]] = True
+    repeated = np.unique(pairs[~first])
+    bounds = np.concatenate(([0], np.cumsum(np.bincount(rows[first], minlength=len(index)))))
+    examples = [
+        {"video_id": index.video_ids[pair >> 32].decode(), "label": pair & 0xFFFFFFFF}
+        for pair in repeated[:EXAMPLES].tolist()
+    ]
+    counts = {"labels": int(np.count_nonzero(~first)), "records": len(np.unique(rows[~first]))}
+    return replace(index, labels=index.labels[first], bounds=bounds), {**counts, "examples": examples}
 
 
 def _read_sources(

@@ -27,7 +27,7 @@ def read_labels_csv(path: str | os.PathLike[str]) -> VideoIndex:
     """The index of labels of a CSV file (plain or gzip), one row a video; the labels may be empty.
 
     Raises:
-        InputError: missing file or column, an empty id, or labels that are not class indices; with the line.
+        InputError: missing file or column, no rows, an empty id, or labels that are not class indices; with the line.
     """
     convert = csv.ConvertOptions(
         include_columns=[ID_COLUMN, LABELS_COLUMN],
@@ -39,6 +39,8 @@ def read_labels_csv(path: str | os.PathLike[str]) -> VideoIndex:
             table = csv.read_csv(file, convert_options=convert).combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         raise InputError(f"{path}: not a label list ({str(error).splitlines()[0]}); {REMEDY}") from error
+    if not len(table):
+        raise InputError(f"{path}: the list has no line below its header; {REMEDY}")
     ids, text = table[ID_COLUMN].combine_chunks(), table[LABELS_COLUMN].combine_chunks()
     _check_rows(path, text, pc.match_substring_regex(text, _LABELS))
     _check_rows(path, ids, pc.and_(pc.utf8_is_printable(ids), pc.greater(pc.utf8_length(ids), 0)))
