@@ -1,3 +1,5 @@
+from math import comb
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,14 @@ from yt8m.comparison import gap_of, taken
 from yt8m.errors import InputError
 from yt8m.intervals import (
     HALF_BIN,
+    LEAST_VIDEOS,
     average_precision_influences,
     confidence_bins,
     gap_influences,
     hit_at_1_influences,
     normal_interval,
     perr_influences,
+    share_interval,
     standard_error,
 )
 from yt8m.metrics import hit_at_1, hits_in_top, perr
@@ -125,3 +129,34 @@ def test_pairs_may_come_in_any_order_with_their_owners():
 def test_too_few_places_are_refused():
     with pytest.raises(InputError, match="GAP@20 needs 20; predict again with --top 20"):
         gap_influences(predictions_of(World(10).seen.clip(0, 1), World(10).labels, top=5))
+
+
+def test_a_handful_of_videos_say_nothing_of_others():
+    """Two hits of two would have left no width."""
+    influences = np.zeros(100)
+    for videos in (2, LEAST_VIDEOS - 1):
+        interval = normal_interval(1.0, influences, videos=videos)
+        assert (interval.low, interval.high) == (0, 1)
+    assert normal_interval(0.5, np.zeros(LEAST_VIDEOS - 1), least=-1.0).low == -1
+    assert normal_interval(0.5, np.zeros(LEAST_VIDEOS)).low == 0.5
+
+
+@pytest.mark.parametrize("share", [0.7, 0.8, 0.9, 0.97])
+@pytest.mark.parametrize("videos", [30, 100, 300])
+def test_the_interval_of_a_share_covers_exactly_as_often_as_it_says(share, videos):
+    covered = 0.0
+    for hits in range(videos + 1):
+        interval = share_interval(hits / videos, videos)
+        assert 0 <= interval.low < interval.high <= 1
+        if interval.low <= share <= interval.high:
+            covered += comb(videos, hits) * share**hits * (1 - share) ** (videos - hits)
+    assert 0.92 <= covered <= 0.99
+
+
+def test_the_interval_of_a_share_of_many_is_the_normal_one():
+    hits = np.arange(20_000) % 5 > 0
+    normal = normal_interval(0.8, (hits - 0.8) / len(hits))
+    interval = share_interval(0.8, len(hits))
+    assert (interval.low, interval.high) == pytest.approx((normal.low, normal.high), abs=1e-4)
+    nothing = share_interval(0.0, 0)
+    assert (nothing.low, nothing.high) == (0, 1)

@@ -117,6 +117,11 @@ class Pairs:
         """True labels, also those outside the top 20."""
         return int(self.sizes.sum())
 
+    @property
+    def videos(self) -> int:
+        """Those that carry a label of the part; its GAP rests on them."""
+        return int(np.count_nonzero(self.sizes))
+
     def gap(self) -> float:
         """The GAP of the part."""
         return gap(self.confidences, self.hits, self.positives)
@@ -126,9 +131,9 @@ class Pairs:
         return average_precision_influences(self.bins, self.hits, self.sizes, self.owners)
 
     def counts(self) -> dict[str, Any]:
-        """`gap` with its interval, `positives`, and how many of them the top 20 `missed`."""
+        """`gap`, its interval (0 to 1 of too few videos), `positives`, and how many of them the top 20 `missed`."""
         value = self.gap()
-        interval = normal_interval(value, self.influences())
+        interval = normal_interval(value, self.influences(), videos=self.videos)
         return {
             "gap": value,
             "gap_low": interval.low,
@@ -182,7 +187,7 @@ def pairs_of_videos(scored: Scored, chosen: np.ndarray) -> Pairs:
 def _of_labels(pairs: Pairs) -> dict[str, Any]:
     counts = pairs.counts()
     return {
-        "videos": int(np.count_nonzero(pairs.sizes)),
+        "videos": pairs.videos,
         **counts,
         **_first_places(pairs),
         "found": 1 - counts["missed"] / counts["positives"],

@@ -23,9 +23,9 @@ from yt8m.breakdown import (
 from yt8m.calibration import calibration
 from yt8m.intervals import (
     TOP,
-    hit_at_1_influences,
     normal_interval,
     perr_influences,
+    share_interval,
 )
 from yt8m.label_facts import LabelFacts, read_label_facts
 from yt8m.predictions import Predictions
@@ -96,14 +96,13 @@ def _scores(scored: Scored, bootstrap: int) -> dict[str, Any]:
 
 def _intervals(scored: Scored) -> dict[str, float]:
     table = scored.predictions
-    influences = {
-        "gap": scored.gap_influences,
-        "hit_at_1": hit_at_1_influences(table),
-        "perr": perr_influences(table),
+    intervals = {
+        "gap": normal_interval(scored.result["gap"], scored.gap_influences),
+        "hit_at_1": share_interval(scored.result["hit_at_1"], len(table)),
+        "perr": normal_interval(scored.result["perr"], perr_influences(table)),
     }
     ends: dict[str, float] = {}
-    for name, values in influences.items():
-        interval = normal_interval(scored.result[name], values)
+    for name, interval in intervals.items():
         ends |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return ends
 

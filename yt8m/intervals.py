@@ -18,6 +18,7 @@ from yt8m.metrics.pairs import checked
 from yt8m.predictions import Predictions
 
 NORMAL_95 = 1.959963984540054
+LEAST_VIDEOS = 30
 TOP = 20
 DROPPED_BITS = 13
 FEW_PAIRS = 20_000
@@ -32,16 +33,38 @@ class Interval:
     high: float
 
 
-def normal_interval(value: float, influences: np.ndarray, *, least: float = 0.0, most: float = 1.0) -> Interval:
+def normal_interval(
+    value: float, influences: np.ndarray, *, least: float = 0.0, most: float = 1.0, videos: int | None = None
+) -> Interval:
     """The 95 % interval of a score: `value` ± 1.96 standard errors, cut off at the score's own limits.
+
+    Of fewer than `LEAST_VIDEOS` videos the influences do not tell the variance (two hits of two would leave no width at
+    all), so the interval is all that the score could be, and no difference is told.
 
     Args:
         value: the score.
         influences: float [n], of each video on it.
-        least, most: the limits of the score; they are the interval of a single video, which says nothing of others.
+        least, most: the limits of the score.
+        videos: how many the score rests on, where these are not all n: those that carry one of a group's labels.
     """
+    if (len(influences) if videos is None else videos) < LEAST_VIDEOS:
+        return Interval(least, most)
     margin = NORMAL_95 * standard_error(influences)
     return Interval(max(least, value - margin), min(most, value + margin))
+
+
+def share_interval(share: float, videos: int) -> Interval:
+    """The 95 % interval of the share of n videos that have something, such as Hit@1: by Wilson, 0 to 1 without videos.
+
+    Where all have it, or none, the normal interval has no width; this one reaches `z^2 / (n + z^2)` further (Wilson
+    1927, Journal of the American Statistical Association 22). From some hundred videos on the two are the same.
+    """
+    if not videos:
+        return Interval(0.0, 1.0)
+    squared = NORMAL_95**2 / videos
+    centre = (share + squared / 2) / (1 + squared)
+    margin = np.sqrt(squared * (share * (1 - share) + squared / 4)) / (1 + squared)
+    return Interval(max(0.0, float(centre - margin)), min(1.0, float(centre + margin)))
 
 
 def standard_error(influences: np.ndarray) -> float:

@@ -98,6 +98,9 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def models(tmp_path: Path) -> dict[str, Made]:
-    """Models by name: `poor` is below the default floor, `fair` above, `good` better; `twin` is as good as `fair`."""
-    qualities = {"poor": 0.3, "fair": 1.2, "twin": 1.2, "good": 2.0}
+    """Models by name: `poor` is below the default floor, `fair` above, `good` better.
+
+    `twin` is as good as `fair`, and `near` so little better that it cannot be told.
+    """
+    qualities = {"poor": 0.3, "fair": 1.2, "twin": 1.2, "near": 1.2002, "good": 2.0}
     return {name: make_model(tmp_path / "work", name, quality) for name, quality in qualities.items()}

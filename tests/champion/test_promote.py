@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.champion.conftest import Made, champion_of, make_model, offer, predictions_of
@@ -14,7 +15,7 @@ from yt8m.champion import Terms, Thresholds, promote, roll_back, show
 from yt8m.champion.registry import Registry
 from yt8m.errors import InputError, WriteConflict
 from yt8m.halves import half_of
-from yt8m.predictions import read_predictions, write_predictions
+from yt8m.predictions import read_predictions, taken, write_predictions
 from yt8m.runs.changes import champion_of as champion_in_force
 
 Models = dict[str, Made]
@@ -58,8 +59,56 @@ def test_one_that_cannot_be_told_needs_a_gain_that_is_enough(models: Models, reg
     assert not result["promoted"]
     assert "cannot be told from the champion: +0.00000" in result["reason"]
     result = offer(models["twin"], registry, models["fair"], terms=Terms(Thresholds(0.5, 0.0)))
+    assert not result["promoted"]  # 0: none is enough by itself, as in the pipeline
+    assert not offer(models["near"], registry, models["fair"])["promoted"]
+    result = offer(models["near"], registry, models["fair"], terms=Terms(Thresholds(0.5, 1e-9)))
     assert result["promoted"]
-    assert "gain over the champion is at least 0" in result["reason"]
+    assert "gain over the champion is at least 1e-09" in result["reason"]
+
+
+def test_contests_of_a_registry_are_numbered_won_or_lost_and_each_once(models: Models, registry: str) -> None:
+    def number(made: Made, champion: Made | None = None, **thresholds: float) -> int | None:
+        result = offer(made, registry, champion, terms=Terms(Thresholds(**thresholds), again=True))
+        return result["decision"]["contest"]  # type: ignore[no-any-return]
+
+    fair, twin, near, good = (models[name] for name in ("fair", "twin", "near", "good"))
+    assert number(models["poor"]) is None  # no champion: nothing to be better than
+    assert number(fair) is None
+    assert number(twin, fair) == 1
+    assert number(near, fair) == 2
+    assert [number(twin, fair), number(twin, fair, floor=0.4), number(near, fair)] == [1, 1, 2]
+    assert number(good, fair) == 3
+    assert champion_of(registry) == good.fingerprint
+    assert number(near, good) == 4  # another champion, another draw of chance
+    roll_back(registry)
+    assert number(good, fair) == 3
+    assert number(near, good) == 4
+    assert number(twin, good) == 5
+
+
+def test_the_same_videos_are_the_same_contest_whichever_index_they_came_from(models: Models, tmp_path: Path) -> None:
+    fair, twin, near = models["fair"], models["twin"], models["near"]
+    registry = str(tmp_path / "r")
+    offer(fair, registry)
+    assert offer(near, registry, fair)["decision"]["contest"] == 1
+    assert offer(twin, registry, fair)["decision"]["contest"] == 2
+    for made in (fair, near):
+        half = half_of(read_predictions(made.predictions), "promotion", "p")
+        order = np.random.default_rng(0).permutation(len(half))
+        write_predictions(tmp_path / f"{made.fingerprint}.parquet", taken(half, order))
+    halves = (tmp_path / f"{made.fingerprint}.parquet" for made in (near, fair))
+    assert promote(near.model, registry, *halves)["decision"]["contest"] == 1
+
+
+def test_contests_from_before_they_were_numbered_count(models: Models, registry: str) -> None:
+    offer(models["fair"], registry)
+    offer(models["twin"], registry, models["fair"])
+    (path,) = (file.path for file in storage.list_tree(storage.join(registry, "refusals")).values())
+    old = storage.read_json(path)
+    for added in ("contest", "videos", "needed_gain"):
+        del old["decision"][added]
+    storage.write_json(path, old)
+    assert offer(models["near"], registry, models["fair"])["decision"]["contest"] == 2
 
 
 def test_every_decision_is_recorded_with_its_reason_once(models: Models, registry: str) -> None:
@@ -99,12 +148,12 @@ def test_the_champion_needs_no_work_root(models: Models, registry: str) -> None:
 
 
 def test_rollback_returns_step_by_step_and_is_recorded(models: Models, registry: str) -> None:
-    first, second, third = models["fair"], models["twin"], models["good"]
+    first, second, third = models["fair"], models["near"], models["good"]
     offer(first, registry)
-    offer(second, registry, first, terms=Terms(Thresholds(0.5, 0.0)))
+    offer(second, registry, first, terms=Terms(Thresholds(0.5, 1e-9)))
     offer(third, registry, second)
     result = roll_back(registry, reason="a bad night")
-    assert result["champion"] == {"name": "twin", "fingerprint": second.fingerprint, "number": 4}
+    assert result["champion"] == {"name": "near", "fingerprint": second.fingerprint, "number": 4}
     assert result["taken_back"]["fingerprint"] == third.fingerprint
     assert roll_back(registry)["champion"]["fingerprint"] == first.fingerprint
     with pytest.raises(InputError, match=r"fair \(.*\) is the first champion, there is none before it"):
@@ -276,8 +325,8 @@ def test_of_a_promotion_and_a_rollback_at_once_one_comes_about(
     models: Models, registry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(models["twin"], registry)
-    offer(models["fair"], registry, models["twin"], terms=Terms(Thresholds(0.5, 0.0)))
-    outcomes = race(monkeypatch, lambda: offer(models["good"], registry, models["fair"]), lambda: roll_back(registry))
+    offer(models["near"], registry, models["twin"], terms=Terms(Thresholds(0.5, 1e-9)))
+    outcomes = race(monkeypatch, lambda: offer(models["good"], registry, models["near"]), lambda: roll_back(registry))
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["WriteConflict", "dict"]
     (done,) = [outcome for outcome in outcomes if isinstance(outcome, dict)]
     assert done["champion"]["fingerprint"] == champion_of(registry)

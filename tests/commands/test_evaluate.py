@@ -29,7 +29,7 @@ def test_prints_tables_and_writes_metrics(tmp_path, capsys):
     assert "videos whose top 20 misses a label       1  20.00%  117,410  10.56%" in text
     assert "MAP     0.83333" in text
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert "978 and up 0.00000 0.00000 to 0.00000 0.00000 0.00000 0.00000 1 1" in lines
+    assert "978 and up 0.00000 0.00000 to 1.00000 0.00000 0.00000 0.00000 1 1" in lines
     assert "expected calibration error" in text
     assert "vertical" not in text
     assert json.loads((tmp_path / "out/metrics.json").read_text())["hit_at_1"] == 1.0

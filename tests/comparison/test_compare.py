@@ -121,6 +121,41 @@ def test_other_videos_are_refused_and_nothing_is_written(compared, tmp_path):
 
 
 def test_how_many_videos_it_takes():
-    assert videos_needed(GapDifference(0.01, -0.01, 0.03, "cannot tell"), 100) == 400
+    unsure = GapDifference(0.01, -0.01, 0.03, "cannot tell")
+    assert videos_needed(unsure, 100) == 817  # 4 * ((1.96 + 0.84) / 1.96)^2: 80 % of the cases, 400 would be half
+    assert videos_needed(unsure, 20) is None
     assert videos_needed(GapDifference(0.0, 0.0, 0.0, "cannot tell"), 100) is None
     assert videos_needed(GapDifference(0.01, 0.005, 0.015, "better"), 100) is None
+
+
+def test_parts_of_a_handful_of_videos_are_not_judged(compared):
+    world = World(60, CLASSES)
+    world.seen += 2 * world.labels * (world.labels.sum(axis=1, keepdims=True) < 3)
+    result, page = compared(world.predictions(1, noise=3.0), world.predictions(2, noise=0.1))
+    assert result["verdict"] == "better"
+    small = [row for row in result["by_number_of_labels"] if row["videos"] < 30]
+    assert len(small) >= 3
+    for row in small:
+        assert not row["tested"]
+        assert not row["different"]
+        assert (row["low"], row["high"], row["p_value"], row["verdict"]) == (-1, 1, 1, "cannot tell")
+    assert page.count("too few videos") == len([r for k in ("by_label", "by_number_of_labels") for r in result[k]
+                                                if not r["tested"]])  # fmt: skip
+    assert "A part of fewer than 30 videos is not judged" in page
+
+
+def test_fewer_videos_than_tell_anything_have_no_verdict(compared):
+    world = World(29, CLASSES)
+    result, page = compared(world.predictions(1, noise=3.0), world.predictions(2, noise=0.1))
+    assert (result["verdict"], result["low"], result["high"]) == ("cannot tell", -1, 1)
+    assert {row["verdict"] for row in result["metrics"].values()} == {"cannot tell"}
+    assert result["videos_needed"] is None
+    assert "with fewer there is no verdict" in page
+
+
+def test_the_page_says_what_a_verdict_is_about_and_what_map_is(compared):
+    world = World(300, CLASSES)
+    _, page = compared(world.predictions(1), world.predictions(2))
+    assert "about these two models, not about the two recipes" in page
+    assert "MAP@20 is the mean, over the labels that any of these videos has" in page
+    assert "is told with a chance of 80 % by about" in page

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from tests.drawn import World
+from tests.drawn import World, predictions_of
 from yt8m.comparison import taken
 from yt8m.comparison.labels import LEAST_POSITIVES, holm, label_differences, p_values
+from yt8m.intervals import standard_error
 from yt8m.scored import Scored, measured
 
 
@@ -36,6 +37,25 @@ def test_errors_are_those_of_leaving_out_each_video():
     assert found.standard_errors[frequent] == pytest.approx(jackknife[frequent], rel=0.06)
     assert np.corrcoef(found.map_influences, of_map)[0, 1] > 0.99
     assert found.differences == pytest.approx(b.average_precisions - a.average_precisions, nan_ok=True)
+
+
+@pytest.mark.parametrize("videos", [1, 2, 5])
+def test_the_error_of_the_map_holds_labels_of_a_handful_of_videos(videos):
+    """The gains of labels are independent here, and so are those of a label's videos."""
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.eye(60, dtype=bool), videos, axis=0)
+    found, gains = [], []
+    for _ in range(40):
+        sides = []
+        for _ in range(2):
+            scores = 0.2 * random.random(labels.shape, np.float32) + labels * random.random(
+                (len(labels), 1), np.float32
+            )
+            sides.append(scored(predictions_of((scores / 2).astype(np.float32), labels)))
+        both = label_differences(*sides)
+        found.append(standard_error(both.map_influences))
+        gains.append(both.differences.mean())
+    assert np.mean(found) == pytest.approx(np.sqrt(np.mean(np.square(gains))), rel=0.3)
 
 
 def test_a_model_differs_from_itself_in_no_label():

@@ -65,7 +65,7 @@ def _tiles(findings: dict[str, Any]) -> list[Tile]:
         ),
         Tile("Hit@1", share(metrics["hit_at_1"]), "the first label is right"),
         Tile("PERR", share(metrics["perr"]), "precision at as many labels as the video has"),
-        Tile("MAP", decimal(metrics["map"]), "mean over labels"),
+        Tile("MAP@20", decimal(metrics["map"]), "mean over the labels here, of pairs in a top 20"),
         Tile("Missing a label", share(missed["ours"]["missed_share"]), "videos with a true label outside their top 20"),
         Tile("Labels missed", share(missed["label_share"]), f"of {count(metrics['positives'])} true labels"),
     ]

@@ -172,7 +172,7 @@ def _group_columns() -> Sequence[Column]:
     return (
         Column("Labels", True, "How many labels the group has"),
         Column("True labels here", True), Column("GAP", True), Column("95 % interval", True, "Of GAP, over videos"),
-        Column("MAP", True),
+        Column("MAP@20", True, "Mean over the labels here of the average precision among the pairs in a top 20"),
         Column("Missed", True, "Share of the true labels that are outside the top 20"),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from yt8m.champion.scores import Scores
+from yt8m.champion.verdict import PROMISE
 from yt8m.rebalance.training_set import TrainingSet
 from yt8m.report.page import Column, Section, Tile, count, decimal, page, share, table
 from yt8m.vocabulary import Vocabulary
@@ -18,7 +19,7 @@ METRICS = (
     ("gap", "GAP@20", "All pairs of video and label in one ranking"),
     ("hit_at_1", "Hit@1", "Share of videos whose first label is right"),
     ("perr", "PERR", "Precision at as many labels as the video has"),
-    ("map", "MAP", "Mean average precision over labels"),
+    ("map", "MAP@20", "Mean, over the labels these videos have, of the average precision among their top 20 places"),
 )
 
 
@@ -67,7 +68,7 @@ def _tiles(card: Card) -> list[Tile]:
         Tile("GAP@20", decimal(metrics["gap"]), _range(card.scores, "gap", decimal)),
         Tile("Hit@1", share(metrics["hit_at_1"]), _range(card.scores, "hit_at_1", share)),
         Tile("PERR", share(metrics["perr"]), _range(card.scores, "perr", share)),
-        Tile("MAP", decimal(metrics["map"]), "mean over labels"),
+        Tile("MAP@20", decimal(metrics["map"]), "mean over the labels here, of pairs in a top 20"),
         Tile("Size", f"{_megabytes(card):,.0f} MB", f"{count(card.manifest.get('parameters', 0))} parameters"),
     ]
 
@@ -120,7 +121,8 @@ def _gain(card: Card) -> str:
         return ""
     return (
         f"Against the champion before, over the same videos: {gain['difference']:+.4f} GAP, 95 % interval "
-        f"{gain['low']:+.4f} to {gain['high']:+.4f}; verdict: {gain['verdict']}."
+        f"{gain['low']:+.4f} to {gain['high']:+.4f}; verdict: {gain['verdict']}. It is about these "
+        "two models, not about their recipes: the same recipe with another seed makes another model."
     )
 
 
@@ -202,21 +204,30 @@ def _training(card: Card) -> Section:
 def _judging(card: Card) -> Section:
     decision, metrics = card.decision, card.scores.metrics
     thresholds = decision["thresholds"]
-    gain, against = thresholds["min_gain"], decision["champion"]
+    gain, against, number = thresholds["min_gain"], decision["champion"], decision["contest"]
     return Section(
         "How it was judged",
         "The validation videos are split once, by a hash of their ids. Candidates are chosen on one half; a promotion "
-        "is decided on the other, where the champion is predicted anew.",
+        "is decided on the other, where the champion is predicted anew. All contests of a registry share one promise: "
+        f"the chance that one that is no better ever wins is at most {100 * PROMISE:g} % over its whole life, so each "
+        "further contest asks for more.",
         [_facts([
             ("Videos", f"{count(metrics['videos'])} of the promotion half"),
             ("True labels", count(metrics["positives"])),
             ("Index", decision["index"]),
             ("Simulated", _simulated(decision["simulated"])),
             ("Floor", f"GAP above {thresholds['floor']:g}"),
-            ("Gain needed", "beyond chance" + ("" if gain is None else f", or at least {gain:g}")),
+            ("Contest", "none: there was no champion" if number is None else f"number {count(number)} of the registry"),
+            ("Gain needed", _gain_needed(decision) + ("" if gain is None else f", or at least {gain:g}")),
             ("Champion before", f"{against['name']}, {against['fingerprint']}" if against else "none"),
         ])],
     )  # fmt: skip
+
+
+def _gain_needed(decision: dict[str, Any]) -> str:
+    if decision["gain"] is None:
+        return "none"
+    return f"beyond chance, here more than {decision['needed_gain']:.5f}"
 
 
 def _provenance(card: Card) -> dict[str, str]:

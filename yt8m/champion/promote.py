@@ -73,7 +73,8 @@ def promote(
     settled = settle(located, records, terms, card)
     if settled is not None:
         return settled
-    contest = hold_contest(located, records.champion(), challenger, champion, terms.thresholds)
+    current, held = records.champion(), records.contests()
+    contest = hold_contest(located, current, challenger, champion, terms.thresholds, held)
     page = _card(contest, vocabulary, training_set)
     if contest.verdict.wins:
         _enthrone(records, contest, page, terms)

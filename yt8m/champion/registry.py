@@ -59,6 +59,11 @@ class Change:
         return {"name": self.name, "fingerprint": self.fingerprint, "number": self.number}
 
 
+def contest_key(model: str, champion: str, decision: dict[str, Any]) -> tuple[str, str, str]:
+    """What makes a contest: challenger, champion, and the videos (or, before these were noted, the index)."""
+    return model, champion, str(decision.get("videos") or decision["index"])
+
+
 class Registry:
     """The history of a registry, as files.
 
@@ -130,6 +135,24 @@ class Registry:
         """Challengers that did not win, in the order of time."""
         values = [read_json(file.path) for file in list_tree(self.path(REFUSALS)).values()]
         return sorted(values, key=lambda value: str(value["time"]))
+
+    def contests(self) -> dict[tuple[str, str, str], int]:
+        """The numbers of the contests that were held against a champion, won or lost, each once.
+
+        Of one challenger, champion and set of videos there is one contest, however often it is held again, on whatever
+        terms: its outcome is one draw of chance. Those of registries that did not number them count in order of time.
+
+        Returns:
+            `contest_key` -> number, from 1.
+        """
+        held = [(change.time, change.fingerprint, change.decision) for change in self.history()]
+        held += [(value["time"], value["fingerprint"], value["decision"]) for value in self.refusals()]
+        numbers: dict[tuple[str, str, str], int] = {}
+        for _, model, decision in sorted(held, key=lambda contest: str(contest[0])):
+            if decision.get("gain") and decision.get("champion"):
+                key = contest_key(model, decision["champion"]["fingerprint"], decision)
+                numbers.setdefault(key, decision.get("contest", len(numbers) + 1))
+        return numbers
 
     def path(self, *names: str) -> str:
         """A path or address in the registry."""

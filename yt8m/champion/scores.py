@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.intervals import Interval, gap_influences, hit_at_1_influences, normal_interval, perr_influences
+from yt8m.intervals import Interval, gap_influences, normal_interval, perr_influences, share_interval
 from yt8m.predictions import Predictions
 from yt8m.scored import measured
 
@@ -44,14 +44,14 @@ def measure(table: Predictions, path: str | os.PathLike[str]) -> Scores:
     """
     metrics = measured(table, path)
     result = metrics.result()
-    influences = {
-        "gap": gap_influences(table),
-        "hit_at_1": hit_at_1_influences(table),
-        "perr": perr_influences(table),
+    intervals = {
+        "gap": normal_interval(result["gap"], gap_influences(table)),
+        "hit_at_1": share_interval(result["hit_at_1"], len(table)),
+        "perr": normal_interval(result["perr"], perr_influences(table)),
     }
     return Scores(
         metrics=result,
-        intervals={name: normal_interval(result[name], values) for name, values in influences.items()},
+        intervals=intervals,
         precisions=metrics.average_precisions(),
         positives=metrics.class_positives,
         found=np.bincount(table.labels[table.label_ranks <= metrics.k], minlength=metrics.num_classes),

@@ -2,7 +2,8 @@
 
 Writes compare.html (one self-contained page, the verdict first) and compare.json: the difference in GAP@20 with a
 paired 95 % interval, the same by parts of the data, and the labels that moved most. The order of the videos in the
-files does not matter, but they must be the same.
+files does not matter, but they must be the same. The verdict is about these two models, not about the recipes that made
+them: where the seed of the training matters, compare several of each.
 """
 
 import argparse

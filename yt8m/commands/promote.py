@@ -1,8 +1,11 @@
 """Make a model the champion of a registry if it earns it, or say why not; return to the champion before; show them.
 
 A challenger must exceed the floor and, where there is a champion, be better beyond chance (or by --min-gain or more).
-Both are predicted anew on the same videos: the half of the validation index that has no part in choosing among
-candidates. The model is copied into the registry whole. Of several promotions at once one wins, the others are told.
+The chance that one that is no better ever wins is at most 2.5 % over the whole life of a registry, so each further
+contest asks for a larger gain. The verdict is about these two models, not about recipes: another seed makes another
+model. Both are predicted anew on the same videos: the half of the validation index that has no part in choosing among
+checkpoints and candidates. The model is copied into the registry whole. Of several promotions at once one wins, the
+others are told.
 """
 
 import argparse
@@ -29,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--floor", type=float, default=FLOOR, metavar="GAP",
                         help=f"the GAP that it must exceed in any case (default: {FLOOR})")  # fmt: skip
     parser.add_argument("--min-gain", type=float, metavar="GAP",
-                        help="a gain that is enough even if it may be chance (default: none is)")  # fmt: skip
+                        help="a gain that is enough even if it may be chance; 1e-9 for any (default: 0, none is: it "
+                        "must be beyond chance)")  # fmt: skip
     parser.add_argument("--again", action="store_true", help="let a model win that was rolled back")
     parser.add_argument("--rollback", action="store_true", help="return to the champion before")
     parser.add_argument("--reason", default="", metavar="TEXT", help="of the rollback, for the history")

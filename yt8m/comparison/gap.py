@@ -43,9 +43,15 @@ def compare_gap(a: Predictions, b: Predictions) -> GapDifference:
     return judged(gap_of(b) - gap_of(a), gap_influences(b) - gap_influences(a))
 
 
-def judged(difference: float, influences: np.ndarray) -> GapDifference:
-    """A difference of scores and the verdict on it, by each video's influence on the difference: float [n]."""
-    interval = normal_interval(difference, influences, least=-1.0)
+def judged(difference: float, influences: np.ndarray, videos: int | None = None) -> GapDifference:
+    """A difference of scores and the verdict on it.
+
+    Args:
+        difference: of the scores.
+        influences: float [n], of each video on the difference.
+        videos: how many it rests on, if not all n; fewer than `LEAST_VIDEOS` tell nothing.
+    """
+    interval = normal_interval(difference, influences, least=-1.0, videos=videos)
     return GapDifference(difference, interval.low, interval.high, verdict_on(interval.low, interval.high))
 
 

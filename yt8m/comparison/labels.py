@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from yt8m.breakdown import PairsByGroup
-from yt8m.intervals import NORMAL_95, pair_effects
+from yt8m.intervals import LEAST_VIDEOS, NORMAL_95, pair_effects
 from yt8m.scored import Scored
 
-LEAST_POSITIVES = 30
+LEAST_POSITIVES = LEAST_VIDEOS
 LEVEL = 0.05
 
 
@@ -28,7 +28,8 @@ class LabelDifferences:
         standard_errors: of `b - a`.
         tested: bool [V], whether enough videos have the label for an interval to mean something.
         different: bool [V], whether the label differs, judged together with all that are tested.
-        map_influences: float64 [n], of each video on the difference of the MAPs.
+        map_influences: float64 [n], of each video on the difference of the MAPs, as their variance needs them (see
+            `_on_map`).
     """
 
     a: np.ndarray
@@ -84,18 +85,39 @@ def _paired_errors(a: Scored, b: Scored) -> tuple[np.ndarray, np.ndarray]:
     groups = np.arange(a.num_classes)
     sides = [PairsByGroup(scored, groups) for scored in (a, b)]
     errors, on_map, difference = np.full(a.num_classes, np.nan), np.zeros(n), np.zeros(n)
+    gains = b.average_precisions - a.average_precisions
+    mean_gain = float(gains[known].mean()) if len(known) else 0.0
     for label in known.tolist():
         (rows_a, values_a), (rows_b, values_b) = (_influences(side, label) for side in sides)
         difference[rows_a] = -values_a
         difference[rows_b] += values_b
+        owners = sides[0].rows(label)
+        own = _on_map(difference[owners], gains[label] - mean_gain) - difference[owners]
         total = np.square(difference[rows_a]).sum()
         on_map[rows_a] += difference[rows_a]
         difference[rows_a] = 0
         total += np.square(difference[rows_b]).sum()
         on_map[rows_b] += difference[rows_b]
         difference[rows_b] = 0
+        on_map[owners] += own
         errors[label] = np.sqrt(total * n / (n - 1)) if n > 1 else np.inf
     return errors, on_map / max(1, len(known))
+
+
+def _on_map(own: np.ndarray, gain: float) -> np.ndarray:
+    """What the videos with a label count towards the variance of the difference of the MAPs.
+
+    The MAP gives a label of a single video as much weight as a frequent one, and most labels have a handful. The sum of
+    the squared influences of a label's P videos is (P - 1) / P of the variance that P others would have shown, and
+    nothing for P = 1. So they are widened to what is unbiased; and of a label with one video, which most other videos
+    would not have shown at all, the gain counts by which it differs from the mean over the labels, as it does when this
+    video is left out and the label with it.
+
+    Args:
+        own: float [P], the influence of each on the difference of the label's average precision.
+        gain: that difference, minus its mean over the labels.
+    """
+    return np.array([gain]) if len(own) == 1 else own * np.sqrt(len(own) / (len(own) - 1))
 
 
 def _influences(side: PairsByGroup, label: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from yt8m.intervals import LEAST_VIDEOS
 from yt8m.report.page import NO_BREAK, Column, Section, Tile, count, decimal, page, table
 from yt8m.report.plots import Axis, Estimates, Line, Points, interval_plot, scatter_plot
 
@@ -19,7 +20,7 @@ PARTS = {
     "by_training_count": ("labels with {}", " training video", " training videos", "Labels by training videos"),
     "by_vertical": ("{}", "", "", "Labels by vertical"),
 }
-METRICS = {"gap": "GAP@20", "hit_at_1": "Hit@1", "perr": "PERR", "map": "MAP"}
+METRICS = {"gap": "GAP@20", "hit_at_1": "Hit@1", "perr": "PERR", "map": "MAP@20"}
 MINUS = "\N{MINUS SIGN}"
 WIDEST = 6
 FEW = 500
@@ -57,7 +58,8 @@ def _verdict(result: dict[str, Any]) -> str:
     if not result["difference"]:
         return f"Cannot tell B from A: {scores}, the same ({ends})."
     needed = result["videos_needed"]
-    more = f" To tell a difference of this size takes about {count(float(f'{needed:.2g}'))} videos." if needed else ""
+    videos = count(float(f"{needed:.2g}")) if needed else ""
+    more = f" A true difference of this size is told with a chance of 80 % by about {videos} videos." if needed else ""
     return (
         f"Cannot tell whether B is better: {scores}. The difference of {signed(result['difference'])} is no larger "
         f"than what other videos would change ({ends}): do not report it as a gain or a loss.{more}"
@@ -65,12 +67,20 @@ def _verdict(result: dict[str, Any]) -> str:
 
 
 def _parts_in_short(result: dict[str, Any]) -> list[str]:
-    rows = [(key, row) for key in PARTS for row in result[key]]
+    rows = [(key, row) for key in PARTS for row in result[key] if row["tested"]]
+    if not rows:
+        return [f"No part of the data has the {LEAST_VIDEOS} videos that it takes to judge it by itself."]
     named = [f"{part_name(key, row)} ({signed(row['difference'])})" for key, row in rows if row["different"]]
     if not named:
-        return [f"None of the {len(rows)} parts of the data can be told to differ, by number of labels or by label."]
+        return [
+            f"None of the {len(rows)} parts of the data with at least {LEAST_VIDEOS} videos can be told to differ, by "
+            "number of labels or by label."
+        ]
     more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return [f"{len(named)} of {len(rows)} parts of the data differ: {', '.join(named[:NAMED])}{more}."]
+    return [
+        f"{len(named)} of {len(rows)} parts of the data with at least {LEAST_VIDEOS} videos differ: "
+        f"{', '.join(named[:NAMED])}{more}."
+    ]
 
 
 def _labels_in_short(labels: dict[str, Any]) -> str:
@@ -105,7 +115,10 @@ def _metrics(result: dict[str, Any]) -> Section:
     return Section(
         "All videos",
         "Both models are scored on the same videos, so what both find hard cancels: the interval of the difference is "
-        "much narrower than those of the two scores. The verdict is that of GAP@20.",
+        "much narrower than those of the two scores. The verdict is that of GAP@20. Each verdict is about these two "
+        "models. MAP@20 is the mean, over the labels that any of these videos has, of the average precision among the "
+        "videos that have the label in their top 20; a true label outside it counts as never found. Each label weighs "
+        "the same there, and most have a handful of videos.",
         [table([Column("Metric"), *_score_columns()], rows)],
     )
 
@@ -120,22 +133,29 @@ def _parts(result: dict[str, Any]) -> Section:
         "Where the difference comes from",
         "GAP@20 of parts of the data. A group of videos is scored alone; a group of labels as if there were no other "
         "labels. All parts are judged together, as among many some intervals exclude 0 by chance: where only a part's "
-        "own interval does so it is called a hint.",
+        "own interval does so it is called a hint. "
+        f"A part of fewer than {LEAST_VIDEOS} videos is not judged: so few do not tell how far its score would vary.",
         parts,
     )
 
 
 def _part(key: str, row: dict[str, Any]) -> list[str]:
     cells = [_first_upper(part_name(key, row)), count(row["positives"])]
-    return [*cells, *_scores(row["gap_a"], row["gap_b"], row, _judgement(row))]
+    scores = _scores(row["gap_a"], row["gap_b"], row, _judgement(row))
+    if not row["tested"]:
+        scores[3] = "–"
+    return [*cells, *scores]
 
 
 def _judgement(row: dict[str, Any]) -> str:
+    if not row["tested"]:
+        return "too few videos"
     return (VERDICTS if row["different"] else HINTS)[row["verdict"]]
 
 
 def _parts_plot(result: dict[str, Any]) -> Markup:
-    rows = [(_first_upper(part_name(key, row)), row) for key in PARTS if key != "by_vertical" for row in result[key]]
+    plotted = ((key, row) for key in PARTS if key != "by_vertical" for row in result[key] if row["tested"])
+    rows = [(_first_upper(part_name(key, row)), row) for key, row in plotted]
     judged = [result, *(row for _, row in rows)]
     ends = [max(abs(row["low"]), abs(row["high"])) for row in judged]
     limit = 1.08 * max(min(max(ends), WIDEST * float(np.median(ends))), 1e-6)
@@ -206,14 +226,18 @@ def _moved(rows: Sequence[dict[str, Any]], caption: str) -> Markup:
 
 def _method(result: dict[str, Any]) -> Section:
     few = ""
-    if result["videos"] < FEW:
+    if result["videos"] < LEAST_VIDEOS:
+        few = f" {LEAST_VIDEOS} videos and more tell how far a score would vary; with fewer there is no verdict."
+    elif result["videos"] < FEW:
         few = f" With only {count(result['videos'])} videos the intervals are rough."
     return Section(
         "How to read this",
         "The videos are a sample of all that there could be; another sample would give other scores. The 95 % interval "
         "says how far: of a hundred such intervals about five miss the true difference. It covers the choice of the "
-        "videos, not that of the random seed of the training: a model that is trained again with another seed gives "
-        "another difference." + few,
+        "videos, not that of the random seed of the training. A verdict is about these two models, not about the two "
+        "recipes that made them: of 39 pairs of models that differed in nothing but the seed 15 % were told "
+        "apart, rightly so, as two seeds do make a better and a worse model. Where the recipe matters, train each with "
+        "several seeds and see whether the difference stays." + few,
     )
 
 

@@ -21,7 +21,8 @@ METHOD = (
     "variance for other seeds, that of the seeds over their number; t is Student's quantile with the degrees of "
     "freedom of Welch and Satterthwaite. Differences are taken seed by seed over the same videos. A "
     "difference is better or worse when its interval excludes 0; parts by label frequency, and "
-    "causes, are judged together (Bonferroni); experiments are not."
+    "causes, are judged together (Bonferroni); experiments are not. As the seeds are in the interval, a verdict is "
+    "about two recipes at this scale, not about two models; one seed each could not tell that."
 )
 
 
