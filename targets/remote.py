@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from yt8m.errors import InputError
+from yt8m.errors import InputError, one_line
 from yt8m.progress import log
 
 GIVE_UP_SECONDS = 300.0
@@ -172,7 +172,7 @@ def persist(function: Callable[[], Value], is_passing: Callable[[Exception], boo
 
 def brief(error: object, length: int = 300) -> str:
     """An error as one line of limited length."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(error) or type(error).__name__
     return text if len(text) <= length else text[: length - 3] + "..."
 
 

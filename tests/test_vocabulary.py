@@ -26,6 +26,13 @@ def test_the_real_vocabulary() -> None:
         ("Index,Name\n0,Game\n", "column TrainVideoCount is missing"),
         ("", "not a CSV file"),
         ("Index,TrainVideoCount,Name,Vertical1\n0,1,a,b\n2,1,a,b\n", "not 0, 1, 2"),
+        ("Index,TrainVideoCount,Name,Vertical1\n", "not 0, 1, 2"),
+        ("Index,TrainVideoCount,Name,Vertical1\n0,1,a,b\nx,1,a,b\n", "not 0, 1, 2"),
+        *(
+            (f"Index,TrainVideoCount,Name,Vertical1\n1,{count},a,b\n0,5,a,b\n", f"of label 1 is '{count}', a whole")
+            for count in ("", "many", "1.5", "-3", "1e99", "inf", "nan")
+        ),
+        ("\x1f\x8b,\0\0", "v.csv: "),
     ],
 )
 def test_a_wrong_vocabulary_is_refused(tmp_path: Path, text: str, says: str) -> None:

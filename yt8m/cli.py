@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from yt8m import __version__
-from yt8m.errors import InputError, Interrupted
+from yt8m.errors import InputError, Interrupted, one_line
 from yt8m.streams import mend_streams, problem_of_stdout
 
 WRONG_INPUT = 2
@@ -106,12 +106,16 @@ def enter(program: str, work: Callable[[], int], how_to_go_on: Callable[[], str]
     try:
         code = work()
     except InputError as error:
-        code = _say(f"{program}: error: {' '.join(str(error).split())}", WRONG_INPUT)
+        code = _say(f"{program}: error: {one_line(error)}", WRONG_INPUT)
     except Interrupted as stopped:
         code = _say(f"{program}: {stopped}; run the same command again", TRY_AGAIN)
     except KeyboardInterrupt:
         how = how_to_go_on()
         return _say(f"{program}: interrupted{f'; {how}' if how else ''}", INTERRUPTED)
+    except MemoryError as error:
+        what = one_line(error) or "more was asked for than there is"
+        code = _say(f"{program}: error: out of memory ({what}); ask for less at a time, such as a smaller batch size",
+                    WRONG_INPUT)  # fmt: skip
     except OSError as error:
         if error.errno is None:
             raise
@@ -132,7 +136,7 @@ def _say(line: str, code: int) -> int:
 def _problem_of(error: OSError) -> str:
     """What the system refused, in one line: a full disk, a folder that may not be written, a folder for a file."""
     path = error.filename2 or error.filename
-    problem = " ".join((error.strerror or str(error)).split())
+    problem = one_line(error.strerror or error)
     place = f"{path}: {problem}" if path else problem
     return f"{place}; check the path, its permissions and the space on its disk"
 

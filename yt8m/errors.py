@@ -1,6 +1,11 @@
 """The errors that a user can mend; everything else is a defect and keeps its traceback."""
 
 
+def one_line(error: object) -> str:
+    """A message without its line breaks; within a line nothing is changed, for a path or a value may hold anything."""
+    return " ".join(line for line in map(str.strip, str(error).splitlines()) if line)
+
+
 class InputError(Exception):
     """Wrong input. The message is one line: what is wrong, where, and the remedy. Exit code 2."""
 

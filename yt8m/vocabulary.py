@@ -41,22 +41,32 @@ def read_vocabulary(path: str | os.PathLike[str]) -> Vocabulary:
     """Read the official `vocabulary.csv` (columns Index, TrainVideoCount, Name, Vertical1, ...).
 
     Raises:
-        InputError: missing file, missing column, or indices that are not 0, 1, 2, ...
+        InputError: missing file, missing column, indices that are not 0, 1, 2, ..., or a count that is none.
     """
     remedy = "use the vocabulary.csv of the dataset"
     try:
         with local_copy(path, remedy) as file:
-            table = pd.read_csv(file, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            table = pd.read_csv(file, keep_default_na=False, dtype={"TrainVideoCount": str})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:  # not UTF-8 is a ValueError, too
         raise InputError(f"{path}: not a CSV file ({error}); {remedy}") from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise InputError(f"{path}: column {missing[0]} is missing; {remedy}")
+    table["Index"] = pd.to_numeric(table["Index"], errors="coerce")
     table = table.sort_values("Index", kind="stable")
-    if table["Index"].tolist() != list(range(len(table))):
+    if not len(table) or table["Index"].tolist() != list(range(len(table))):
         raise InputError(f"{path}: the column Index is not 0, 1, 2, ... each once; {remedy}")
+    counts = pd.to_numeric(table["TrainVideoCount"], errors="coerce")
+    wrong = ~((counts >= 0) & (counts < 1 << 53) & (counts % 1 == 0))
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        found = table["TrainVideoCount"].iloc[row]
+        raise InputError(
+            f"{path}: TrainVideoCount of label {row} is {found!r}, a whole number is needed (0 if it is not "
+            f"known); {remedy}"
+        )
     names = [str(name) or f"label {index}" for index, name in enumerate(table["Name"])]
-    return Vocabulary(names, [str(v) for v in table["Vertical1"]], table["TrainVideoCount"].to_numpy(np.int64))
+    return Vocabulary(names, [str(v) for v in table["Vertical1"]], counts.to_numpy(np.int64))
 
 
 def classes_of(path: str | os.PathLike[str] | None) -> tuple[int, str | None]:

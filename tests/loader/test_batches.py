@@ -200,3 +200,11 @@ def test_wrong_arguments_are_refused_before_a_byte_is_read(training_set: Trainin
         prediction_batches(index, batch_size=4, sampling=RANDOM, num_classes=23)
     with pytest.raises(InputError, match=r"train0\.tfrecord: the index needs"):
         prediction_batches(index, batch_size=4, sampling=RANDOM, source="gone")
+
+
+def test_batches_that_no_memory_holds_are_refused_at_once(index: VideoIndex, training_set: TrainingSet) -> None:
+    too_many = 10**9
+    with pytest.raises(InputError, match=r"a batch of 1,000,000,000 videos takes .* GB, .*choose a smaller batch size"):
+        prediction_batches(index, batch_size=too_many, sampling=RANDOM, num_classes=CLASSES)
+    with pytest.raises(InputError, match="choose a smaller batch size"):
+        training_batches(training_set, 0, batch_size=too_many, sampling=RANDOM, seed=0, start=0, stop=1)

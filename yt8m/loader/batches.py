@@ -1,5 +1,6 @@
 """Training sets and indexes -> batches, made ahead by threads."""
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from yt8m.loader.shards import Shards
 from yt8m.loader.staging import DEFAULT_STAGING, Stager, Staging
 from yt8m.loader.window import IndexOrder, WindowedOrder, Windows
 from yt8m.rebalance.training_set import TrainingSet
+from yt8m.records.features import WIDTHS
 from yt8m.records.video_index import VideoIndex
 from yt8m.seeds import check_seed
 
@@ -141,9 +143,9 @@ def training_batches(
         InputError: as `RecordReader`; the phase holds no video; the scratch space does not hold a window. Bad records
             raise RecordError at their batch.
     """
-    _check_sizes(batch_size, seed)
     threads = threads or default_threads()
     prefetch = prefetch or threads + 2
+    _check_sizes(training_set.index, batch_size, seed, sampling, num_classes, prefetch)
     index, repeats, stager = training_set.index, training_set.repeats[phase], None
     order = Order(repeats, seed, phase)
     reader = RecordReader(index, source, num_classes=num_classes, keep_batches=prefetch + threads)
@@ -187,9 +189,9 @@ def prediction_batches(
     Raises:
         InputError: as `RecordReader`; the scratch space does not hold a shard.
     """
-    _check_sizes(batch_size, seed)
     threads = threads or default_threads()
     prefetch = prefetch or threads + 2
+    _check_sizes(index, batch_size, seed, sampling, num_classes, prefetch)
     reader = RecordReader(
         index, source, num_classes=num_classes, skip_bad_records=skip_bad_records, keep_batches=prefetch + threads
     )
@@ -201,7 +203,17 @@ def prediction_batches(
     return Batches(maker, start, -(-len(index) // batch_size), prefetch=prefetch, threads=threads)
 
 
-def _check_sizes(batch_size: int, seed: int) -> None:
+def _check_sizes(
+    index: VideoIndex, batch_size: int, seed: int, sampling: FrameSampling, num_classes: int | None, prefetch: int
+) -> None:
     if batch_size < 1:
         raise InputError(f"a batch of {batch_size} videos; the batch size must be at least 1")
     check_seed(seed, "seed")
+    frame_level = index.level == "frame"
+    video = (sampling.count if frame_level else 4) * sum(WIDTHS.values()) + (num_classes or 0)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if batch_size * video * prefetch > memory:
+        raise InputError(
+            f"a batch of {batch_size:,} videos takes {batch_size * video / 1e9:,.1f} GB, and {prefetch} are read "
+            f"ahead; this machine has {memory / 1e9:,.1f} GB of memory; choose a smaller batch size"
+        )

@@ -100,8 +100,19 @@ def find_shards(sources: Sequence[str]) -> list[FileInfo]:
     for source in sources:
         for file in list_files(source):
             path = file.path if is_remote(file.path) else os.path.abspath(file.path)
+            _check_text(path)
             found[path] = replace(file, path=path)
     return [found[path] for path in sorted(found)]
+
+
+def _check_text(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{path.encode(errors='backslashreplace').decode()}: the name is not UTF-8 text, which an index cannot "
+            "hold; rename the file or folder"
+        ) from None
 
 
 def find_duplicates(index: VideoIndex) -> dict[str, Any]:

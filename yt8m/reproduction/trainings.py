@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from yt8m.artifacts import fingerprint
-from yt8m.errors import InputError, Interrupted
+from yt8m.errors import InputError, Interrupted, one_line
 from yt8m.loader import DEFAULT_STAGING
 from yt8m.model_identity import installed_libraries, model_identity, training_code, window_of
 from yt8m.presets import load_preset
@@ -220,7 +220,7 @@ def _local(folder: str) -> Iterator[Path]:
 
 
 def _cause(error: Exception) -> str:
-    text = " ".join(str(error).split())[:400]
+    text = one_line(error)[:400]
     if isinstance(error, MemoryError):
         return f"the memory does not suffice ({text})"
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from yt8m.artifacts import fingerprint
 from yt8m.code_version import code_version
-from yt8m.errors import InputError, Interrupted
+from yt8m.errors import InputError, Interrupted, one_line
 from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.reproduction.data import PARTITIONS, Data, Sources
@@ -105,7 +105,7 @@ class Work:
             return {}
 
     def _failed(self, experiment: Experiment, error: Exception) -> Result:
-        text = " ".join(str(error).split())[:400]
+        text = one_line(error)[:400]
         if isinstance(error, MemoryError):
             text = f"the memory does not suffice ({text})"
         elif not isinstance(error, InputError):

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from yt8m.errors import InputError
+from yt8m.errors import InputError, one_line
 from yt8m.storage import exists, join, read_json, write_json
 
 RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -151,7 +151,7 @@ def _size(artifact: Artifact) -> int:
 
 def _cause(error: BaseException) -> str:
     """One line; of an error that is not the user's, its type as well."""
-    text = " ".join(str(error).split())[:LONGEST_ERROR]
+    text = one_line(error)[:LONGEST_ERROR]
     if isinstance(error, InputError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

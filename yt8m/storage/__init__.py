@@ -17,7 +17,17 @@ from typing import Any
 
 from yt8m.errors import InputError
 from yt8m.storage.leftovers import PARTIAL, clear_leftovers, clear_scratch, scratch_folder, scratch_prefix
-from yt8m.storage.local import FileInfo, atomic_directory, create_file, is_cached, list_local, require_file
+from yt8m.storage.local import (
+    FileInfo,
+    atomic_directory,
+    create_file,
+    instead,
+    is_cached,
+    is_partial,
+    list_local,
+    refuse_scheme,
+    require_file,
+)
 from yt8m.storage.local import atomic_file as atomic_local_file
 from yt8m.storage.trees import copy_file, file_crc32c, list_tree
 
@@ -33,8 +43,11 @@ StrPath = str | os.PathLike[str]
 
 
 def is_remote(path: StrPath) -> bool:
-    """Whether this is a gs:// address (a `Path` never is: it would lose a slash)."""
-    return os.fspath(path).startswith("gs://")
+    """Whether this is a gs:// address (a `Path` never is: it would lose a slash); another store's is refused."""
+    if os.fspath(path).startswith("gs://"):
+        return True
+    refuse_scheme(path)
+    return False
 
 
 def check_bucket(address: str, what: str) -> None:
@@ -72,12 +85,15 @@ def list_files(source: str, pattern: str = SHARD_PATTERN) -> list[FileInfo]:
         address = source if any(c in source for c in "*?[") else join(source, pattern)
         blobs = cloud.list_objects(address)
     if not blobs:
-        raise InputError(f"{source}: no object and no {pattern} below it; check the address (gs://BUCKET/FOLDER)")
+        there = [] if any(c in source for c in "*?[") else cloud.list_objects(source.rstrip("/") + "/")
+        names = [str(blob.name).rpartition("/")[2] for blob in there]
+        remedy = instead(source, names) if names else "check the address (gs://BUCKET/FOLDER)"
+        raise InputError(f"{source}: no object and no {pattern} below it; {remedy}")
     bucket, _ = cloud.split(source)
     return [
         FileInfo(f"gs://{bucket}/{blob.name}", int(blob.size), int(blob.generation), cloud.crc32c_of(blob))
         for blob in blobs
-        if PARTIAL not in blob.name
+        if not is_partial(blob.name)
     ]
 
 

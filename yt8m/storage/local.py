@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,9 @@ from yt8m.storage.leftovers import OLD, PARTIAL, beside, naming, scratch_folder
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
 OPEN_FILE = re.compile(r"/proc/(?:self|thread-self|\d+)/fd/(\d+)")
+SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>//?)/*(?P<rest>.+)", re.DOTALL | re.IGNORECASE)
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".tgz")
+LIKE_A_SHARD = re.compile(r"tfrec|-\d+-of-\d+", re.IGNORECASE)
 LINKS = 40  # as many as the kernel follows
 
 
@@ -42,21 +45,58 @@ def list_local(source: str, pattern: str) -> list[FileInfo]:
     Raises:
         InputError: nothing is there, with what was looked for.
     """
+    refuse_scheme(source)
     if os.path.isdir(source):
         paths = glob.glob(os.path.join(glob.escape(source), pattern))
         if not paths:
-            raise InputError(f"{source}: the folder holds no {pattern} file; name the folder of the shards")
+            raise InputError(f"{source}: the folder holds no {pattern} file; {instead(source, os.listdir(source))}")
     elif glob.has_magic(source) and not os.path.exists(source):
         paths = [path for path in glob.glob(source) if os.path.isfile(path)]
         if not paths:
             raise InputError(f"{source}: no file matches; quote the pattern and check the folder")
     else:
         paths = [str(require_file(source))]
-    return [FileInfo(path, os.path.getsize(path)) for path in sorted(paths) if PARTIAL not in path]
+    found = [FileInfo(path, os.path.getsize(path)) for path in sorted(paths) if not is_partial(path)]
+    if not found:
+        raise InputError(f"{source}: {PARTIAL}* is what a command that was killed left; name whole files")
+    return found
+
+
+def is_partial(path: str) -> bool:
+    """Whether a file is a leftover by its own name; a folder may be called anything."""
+    return os.path.basename(path).startswith(PARTIAL)
+
+
+def instead(folder: str, names: Iterable[str]) -> str:
+    """What to name when a folder holds no shard by its name, out of what it does hold."""
+    shards = sorted(name for name in names if LIKE_A_SHARD.search(name) and not is_partial(name))
+    packed = [name for name in shards if name.endswith(PACKED)]
+    if packed:
+        return f"unpack its {len(packed):,} files such as {packed[0]}, or name them if they only have the wrong name"
+    if shards:
+        pattern = os.path.join(folder, re.sub(r"[0-9]+", "*", shards[0]))
+        return f"name its files such as {shards[0]} by a pattern between quotes: '{pattern}'"
+    return "name the folder of the shards"
+
+
+def refuse_scheme(path: str | os.PathLike[str]) -> None:
+    """Raise InputError for an address of a store that is not read, before it is taken for a path.
+
+    A `Path` has one slash left of two.
+    """
+    found = SCHEME.match(os.fspath(path))
+    if not found or (found["scheme"] == "gs" and found["slashes"] == "//"):
+        return
+    scheme, rest = found["scheme"].lower(), found["rest"]
+    download = "download it first (official shards: `yt8m download`), and name the file"
+    remedies = {"gs": f"write gs://{rest}", "file": f"write /{rest}", "http": download, "https": download}
+    remedy = remedies.get(scheme, "copy the files, or mount the store, and name the folder")
+    raise InputError(f"{scheme}://{rest}: only local paths and gs:// addresses are read and written; {remedy}")
 
 
 def require_file(path: str | os.PathLike[str], remedy: str = "check the path") -> Path:
     """The path, if it is a readable file; a one-line error with the remedy otherwise."""
+    refuse_scheme(path)
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file; {remedy}")
