@@ -207,4 +207,6 @@ def test_batches_that_no_memory_holds_are_refused_at_once(index: VideoIndex, tra
     with pytest.raises(InputError, match=r"a batch of 1,000,000,000 videos takes .* GB, .*choose a smaller batch size"):
         prediction_batches(index, batch_size=too_many, sampling=RANDOM, num_classes=CLASSES)
     with pytest.raises(InputError, match="choose a smaller batch size"):
-        training_batches(training_set, 0, batch_size=too_many, sampling=RANDOM, seed=0, start=0, stop=1)
+        training_batches(
+            training_set, 0, batch_size=too_many, sampling=RANDOM, seed=0, start=0, stop=1, num_classes=CLASSES
+        )
