@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -236,3 +237,20 @@ def test_the_data_commands_run_where_there_is_no_framework(tmp_path: Path) -> No
     assert (tmp_path / "registry" / "history" / "000001.json").exists()
     assert (tmp_path / "analysis" / "report.html").exists()
     assert (tmp_path / "submission.csv").read_text().startswith("VideoId,LabelConfidencePairs")
+
+
+def global_draws(file: Path) -> set[str]:
+    """Calls that read or set random state which the whole process shares."""
+    found = {"random"} & tops(imports(file))
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        is_global = re.fullmatch(r"(np|tf)\.random\.[a-z_]+|keras\.utils\.set_random_seed", name)
+        if (is_global and name != "np.random.default_rng") or (name.endswith(".SeedGenerator") and not node.args):
+            found.add(name)
+    return found
+
+
+def test_nothing_draws_from_random_state_that_others_use() -> None:
+    assert {str(file): found for file in python_files(LIBRARY) if (found := global_draws(file))} == {}

@@ -50,8 +50,7 @@ def make_model(
     folder: Path, name: str = "logistic", level: str = "video", seed: int = 0, count: int = 5, **settings: Any
 ) -> Path:
     """A model folder with random weights, as training writes it."""
-    keras.utils.set_random_seed(seed)
-    model = create(name, CLASSES, level=level, **settings)
+    model = create(name, CLASSES, level=level, seed=seed, **settings)
     for variable in model.trainable_variables:
         variable.assign(keras.random.normal(variable.shape, seed=seed) * 0.5)
     folder.mkdir(parents=True)

@@ -15,7 +15,6 @@ NETFV: dict[str, Any] = {"clusters": 4, "hidden": 8, "coupling": None, "probabil
 
 
 def made(name: str = "netfv", **settings: Any) -> keras.Model:
-    keras.utils.set_random_seed(0)
     return models.create(name, 12, **(settings or NETFV))
 
 

@@ -22,7 +22,6 @@ NO_DROPOUT: Small = {
 
 
 def made(name: str, small: Small, dtype: str | None = None) -> models.Tagger:
-    keras.utils.set_random_seed(0)
     return models.create(name, CLASSES, dtype=dtype, **small[name])
 
 

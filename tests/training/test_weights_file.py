@@ -17,7 +17,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def made(name: str) -> keras.Model:
-    keras.utils.set_random_seed(0)
     return models.create(name, 12, **SETTINGS[name])
 
 

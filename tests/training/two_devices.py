@@ -7,7 +7,6 @@ import json
 import sys
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -36,8 +35,7 @@ def batch(number: int, size: int) -> dict[str, np.ndarray]:
 def make(count: int, *, synchronized: bool = False, **settings: Any) -> Learner:
     replicas = find_replicas(count)
     with replicas.scope():
-        keras.utils.set_random_seed(3)
-        model = models.create("netvlad", CLASSES, **SETTINGS, **settings)
+        model = models.create("netvlad", CLASSES, seed=3, **SETTINGS, **settings)
         if synchronized and count > 1:
             synchronize_batch_norm(model, count)
         optimizer = make_optimizer({"name": "adam", "epsilon": 1e-8, "clipnorm": CLIP}, 1e-3, 0.5)

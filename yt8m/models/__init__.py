@@ -10,6 +10,7 @@ from yt8m.models.linear import LogisticTagger, MoETagger
 from yt8m.models.mlp import MLPTagger
 from yt8m.models.next_vlad_mixture import NeXtVLADMixture
 from yt8m.models.next_vlad_tagger import NeXtVLADTagger
+from yt8m.models.seeds import seeded
 from yt8m.models.settings import parse_settings
 from yt8m.models.tagger import Tagger
 
@@ -31,7 +32,9 @@ def names() -> list[str]:
     return list(MODELS)
 
 
-def create(name: str, num_classes: int, *, level: str = "frame", dtype: str | None = None, **settings: Any) -> Tagger:
+def create(
+    name: str, num_classes: int, *, level: str = "frame", dtype: str | None = None, seed: int = 0, **settings: Any
+) -> Tagger:
     """A built model with fresh weights.
 
     Args:
@@ -39,6 +42,7 @@ def create(name: str, num_classes: int, *, level: str = "frame", dtype: str | No
         num_classes: labels V.
         level: `frame` or `video`, the records it is meant for.
         dtype: a Keras policy such as `mixed_bfloat16`; the global one by default.
+        seed: of the weights and of dropout; it decides them, whatever else runs in the process.
         **settings: fields of the model's `Settings`.
 
     Returns:
@@ -54,15 +58,14 @@ def create(name: str, num_classes: int, *, level: str = "frame", dtype: str | No
     if type(num_classes) is not int or num_classes < 1:
         raise InputError(f"{name}: the number of classes must be a whole number from 1, got {num_classes!r}")
     kind = MODELS[name]
-    model = kind(
-        num_classes,
-        parse_settings(kind.Settings, settings, name),
-        level=level,
-        name=name.replace("-", "_"),
-        dtype=_policy(dtype),
-    )
-    model.build()
-    return model
+    parsed, policy = parse_settings(kind.Settings, settings, name), _policy(dtype)
+
+    def make() -> Tagger:
+        model = kind(num_classes, parsed, level=level, name=name.replace("-", "_"), dtype=policy)
+        model.build()
+        return model
+
+    return seeded(make, seed)
 
 
 def _policy(dtype: str | None) -> keras.DTypePolicy:

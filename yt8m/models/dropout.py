@@ -39,6 +39,7 @@ class Dropout(keras.layers.Layer):
 
     Args:
         rate: the share that is zeroed, from 0 to below 1.
+        seed: of the draws; a model gives each of its layers another (see `yt8m.models.seeds`).
 
     Call arguments:
         inputs: `[B, ..., D]`; all sizes but B are known.
@@ -48,10 +49,10 @@ class Dropout(keras.layers.Layer):
     et al. 2014, "Fast splittable pseudorandom number generators"
     """
 
-    def __init__(self, rate: float, **kwargs: Any) -> None:
+    def __init__(self, rate: float, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rate = rate
-        self.seeds = keras.random.SeedGenerator() if rate else None
+        self.rate, self.seed = rate, seed
+        self.seeds = keras.random.SeedGenerator(seed) if rate else None
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         if not training or self.seeds is None:
@@ -63,7 +64,7 @@ class Dropout(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate}
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
 def random_bits(like: Tensor, seed: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class FrameSampling(keras.layers.Layer):
     Args:
         kind: one of the above.
         count: K, at least 1.
-        seed: of the draws; from Keras' global seed by default.
+        seed: of the draws.
 
     Call arguments:
         inputs: frames `[B, T, D]`.
@@ -36,7 +36,7 @@ class FrameSampling(keras.layers.Layer):
         ValueError: another kind, or a count below 1.
     """
 
-    def __init__(self, kind: str = "random", count: int = 30, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, kind: str = "random", count: int = 30, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")

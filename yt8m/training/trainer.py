@@ -231,10 +231,14 @@ def _make_learner(job: Job, replicas: Replicas) -> Learner:
 def _make_model(job: Job, replicas: int) -> keras.Model:
     """The job's model with random weights."""
     preset = job.preset
-    keras.utils.set_random_seed(job.seed)
-    settings = {key: value for key, value in preset["model"].items() if key != "name"}
-    policy = POLICIES[preset["precision"]]
-    model = models.create(preset["model"]["name"], job.num_classes, level=preset["level"], dtype=policy, **settings)
+    model = models.create(
+        preset["model"]["name"],
+        job.num_classes,
+        level=preset["level"],
+        dtype=POLICIES[preset["precision"]],
+        seed=job.seed,
+        **{key: value for key, value in preset["model"].items() if key != "name"},
+    )
     if preset["batch_norm_momentum"] is not None:
         set_batch_norm_momentum(model, preset["batch_norm_momentum"])
     if preset["sync_batch_norm"] and replicas > 1:
