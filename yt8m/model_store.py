@@ -70,6 +70,7 @@ def train_candidate(
     if exists(join(uri, MANIFEST)):
         log(f"{candidate['name']}: the model is there already, {uri}")
         model = read_json(join(uri, MANIFEST))
+        _clear_checkpoint(work_root, model)
     else:
         with contextlib.ExitStack() as stack:
             start = {"init_from": stack.enter_context(local_model(champion.uri))} if champion else {}
@@ -77,6 +78,16 @@ def train_candidate(
             model = _train(candidate, training_set, validation, home, work_root=work_root, **how)
     write_json(output, {**model, "candidate": candidate, "uri": uri})
     return summary_of({**model, "candidate": candidate, "uri": uri})
+
+
+def _clear_checkpoint(work_root: str, manifest: dict[str, Any]) -> None:
+    """Delete what a training that was killed after it had published its model has left of its checkpoint."""
+    if "identity" not in manifest:
+        return
+    from yt8m.training.checkpoint import clear_finished
+    from yt8m.training.train import checkpoint_home
+
+    clear_finished(checkpoint_home(work_root, manifest["identity"]), manifest["identity"])
 
 
 def summary_of(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,17 @@
 """Checkpoints in a folder and on gs://: whole or not at all, of one training, of one writer."""
 
-import subprocess
-import sys
-import time
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.fault_points import Run, Warm, tree
 from yt8m import storage
 from yt8m.errors import InputError
 from yt8m.storage.lease import Lease, LeaseLost
-from yt8m.training.checkpoint import Checkpoints, first_difference
+from yt8m.training.checkpoint import Checkpoints, clear_finished, first_difference, holds_checkpoint
 from yt8m.training.state import State
 
 CONFIGURATION = {"training_set": "abc", "preset": {"batch_size": 64, "model": {"name": "moe"}}}
@@ -164,39 +163,117 @@ def test_a_trainer_that_was_taken_for_dead_cannot_save(folder: str, monkeypatch:
         assert loaded[0].step == 5
 
 
-SAVING = """
-import sys, itertools, numpy as np
-from yt8m.training.checkpoint import Checkpoints
-from yt8m.training.state import State
-with Checkpoints(sys.argv[1], {"a": 1}) as store:
-    loaded = store.load()
-    start = loaded[0].step if loaded else 0
-    for step in itertools.count(start + 1):
-        store.save(State(step=step), {"model/0": np.full(200_000, step, np.float32)})
-        print(step, flush=True)
-"""
+def test_a_kill_before_any_operation_leaves_a_whole_checkpoint_and_in_the_end_nothing(tmp_path: Path) -> None:
+    """Every eleventh operation; `long_checkpoint.py` takes all."""
+    sweep(tmp_path, slice(0, None, 11))
 
 
-def test_killed_while_it_saves_it_is_whole(tmp_path: Path) -> None:
-    """Killed at ten moments; each time the next one finds the last finished checkpoint, or the one in the making."""
-    random, last = np.random.default_rng(0), 0
-    for _ in range(10):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SAVING, str(tmp_path / "c")], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout
-        first = int(process.stdout.readline())
-        assert first == last + 1
-        time.sleep(random.uniform(0, 0.05))
-        process.kill()
-        printed = process.communicate()[0].split()
-        last = int(printed[-1]) if printed else first
-        with Checkpoints(str(tmp_path / "c"), {"a": 1}) as store:
-            loaded = store.load()
+def sweep(place: Path, only: slice) -> None:
+    """Kill a small training before its operations on files, look at what it leaves, and run it again to its end."""
+    with Warm("tests.training.saving") as warm:
+
+        def run(name: str, kill_before: int | None = None) -> Run:
+            (place / name / "folder").mkdir(parents=True, exist_ok=True)
+            argv = [str(place / name / "folder")]
+            return warm.run(argv, place / name, kill_before=kill_before, call="tests.training.saving:main")
+
+        undisturbed = run("undisturbed")
+        assert undisturbed.status == 0, undisturbed.output
+        wanted = tree(place / "undisturbed")
+        assert list(wanted) == ["folder", "folder/result.json", "scratch"]
+        operations = undisturbed.operations
+        assert len(operations) > 60
+        for number in range(len(operations))[only]:
+            killed = run(str(number), number)
+            where = f"killed before operation {number}: {operations[number]}"
+            assert killed.was_killed, where
+            pointer = place / str(number) / "folder" / "checkpoint" / "checkpoint.json"
+            if pointer.exists():
+                named = json.loads(pointer.read_text())
+                best = named["state"]["best"]
+                for file in filter(None, (named["file"], best and best["file"])):
+                    assert pointer.with_name(file).exists(), where
+            again = run(str(number))
+            assert again.status == 0, f"{where}, then: {again.output}"
+            found = tree(place / str(number))
+            found.pop("folder/checkpoint", None)
+            assert found == wanted, where
+
+
+def test_one_that_was_stopped_before_it_clears_deletes_nothing_of_its_heir(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped between moving the pointer and clearing, for longer than its lease: as a machine that is migrated."""
+    monkeypatch.setattr(Lease, "_keep", lambda self: None)
+    monkeypatch.setattr("yt8m.storage.lease.SECONDS", 0.2)
+    monkeypatch.setattr(Lease, "_refuse_neighbour", lambda self, content: None)
+    asleep, heir = checkpoints(folder), checkpoints(folder)
+    asleep.__enter__()
+    assert asleep.load() is None
+    asleep.save(State(step=4), ARRAYS)
+    move, moved = asleep._pointer.write, []
+
+    def move_and_sleep(content: bytes, version: Any) -> Any:
+        found = move(content, version)
+        heir.__enter__()
+        loaded = heir.load()
         assert loaded is not None
-        assert loaded[0].step in (last, last + 1)
-        assert set(loaded[1]["model/0"]) == {loaded[0].step}
-        last = loaded[0].step
+        moved.append(loaded[0].step)
+        best = {"gap": 0.1, "step": 9, "file": heir.save_best(9, ARRAYS)}
+        heir.save(State(step=9, best=best), {**ARRAYS, "model/0": np.arange(9)})
+        return found
+
+    monkeypatch.setattr(asleep._pointer, "write", move_and_sleep)
+    with pytest.raises(LeaseLost):
+        asleep.save(State(step=8), ARRAYS)
+    assert moved == [8]
+    asleep.remove()  # as a training that had just ended would
+    asleep.__exit__()
+    heir.save(State(step=10, best={"gap": 0.1, "step": 9, "file": heir._named and sorted(heir._named)[0]}), ARRAYS)
+    heir.__exit__()
+    with checkpoints(folder) as store:
+        loaded = store.load()
+        assert loaded is not None
+        assert loaded[0].step == 10
+        assert store.load_best(str((loaded[0].best or {})["file"])).keys() == ARRAYS.keys()
+        assert [name.split("-")[0] for name in names(folder)] == ["best", "checkpoint.json", "lease.json", "state"]
+
+
+def test_a_file_that_the_pointer_refuses_is_not_left(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sleeper writes its arrays after its heir has taken over, and finds the pointer moved."""
+    monkeypatch.setattr(Lease, "_keep", lambda self: None)
+    monkeypatch.setattr("yt8m.storage.lease.SECONDS", 0.2)
+    monkeypatch.setattr(Lease, "_refuse_neighbour", lambda self, content: None)
+    asleep = checkpoints(folder)
+    asleep.__enter__()
+    asleep.load()
+    with checkpoints(folder) as heir:
+        assert heir.load() is None
+        monkeypatch.setattr(asleep._lease, "check", lambda: None)
+        asleep.save_best(3, ARRAYS)
+        with pytest.raises(InputError, match="somebody else"):  # also where neither had saved before
+            asleep.save(State(step=3), ARRAYS)
+        assert names(folder) == ["checkpoint.json", "lease.json"]
+
+
+@pytest.mark.parametrize("left", ["all", "no pointer", "no files"])
+def test_what_a_finished_training_left_is_cleared(folder: str, left: str) -> None:
+    with checkpoints(folder) as store:
+        store.save(State(step=3, best={"gap": 0.1, "step": 3, "file": store.save_best(3, ARRAYS)}), ARRAYS)
+    for name in names(folder):
+        if (left, name.endswith(".npz")) in (("no pointer", False), ("no files", True)):
+            storage.delete(storage.join(folder, name))
+    assert holds_checkpoint(folder)
+    clear_finished(folder, CONFIGURATION)
+    assert names(folder) == []
+    assert not holds_checkpoint(folder)
+
+
+def test_what_somebody_works_on_is_not_cleared(folder: str) -> None:
+    with checkpoints(folder) as store:
+        store.save(State(step=3), ARRAYS)
+        clear_finished(folder, CONFIGURATION)
+        store.save(State(step=4), ARRAYS)
 
 
 def test_first_difference() -> None:

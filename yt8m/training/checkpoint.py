@@ -4,13 +4,18 @@ A checkpoint is a folder, or an address on gs://, with a pointer file, `checkpoi
 It holds the configuration (all that decides the result), the state, and the names of two array files: `state-*.npz`
 with every variable of the model and the optimizer and the recent examples, and `best-*.npz` with the model at its best
 validation. Files that the pointer does not name are leftovers of a kill; they are removed when the checkpoint is
-opened. A lease keeps a second training out; the pointer is replaced by version, so that one which was taken for dead
-and wakes up cannot move it.
+opened. A finished training's pointer first names no file any more, then its files go, and the pointer last: whoever
+finds one clears what is left.
+
+A lease keeps a second training out; the pointer is replaced by version, so that one which was taken for dead and wakes
+up cannot move it. It may wake up between two operations of any kind. Hence a trainer deletes only what it knows to be
+of no use to whoever holds the pointer: files that it wrote or took over and that its own pointer names no more; and
+those that it saw before it moved the pointer, which is proof that nobody else had.
 """
 
+import contextlib
 import json
 import os
-import shutil
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,7 +25,8 @@ import numpy as np
 
 from yt8m import storage
 from yt8m.errors import InputError
-from yt8m.storage.lease import Lease
+from yt8m.progress import log
+from yt8m.storage.lease import Lease, LeaseLost
 from yt8m.storage.versioned import WriteConflict, versioned
 from yt8m.training.state import State
 
@@ -39,6 +45,8 @@ class Checkpoints:
         self.folder, self.configuration = os.fspath(folder), configuration
         self._lease = Lease(self._path(LEASE), "training")
         self._pointer, self._version = versioned(self._path(POINTER)), None
+        self._known: set[str] = set()  # array files that are ours: written here, or taken over with the pointer
+        self._named: set[str] = set()  # those of them that the pointer names
 
     def __enter__(self) -> "Checkpoints":
         self._lease.acquire()
@@ -55,27 +63,33 @@ class Checkpoints:
         Raises:
             InputError: it belongs to another configuration or training set, or is damaged.
         """
+        seen = self._array_files()
         content, self._version = self._pointer.read()
-        if content is None:
-            return None
-        checkpoint = self._parse(content)
-        difference = first_difference(checkpoint["configuration"], self.configuration)
-        if difference:
-            raise InputError(f"{self._path(POINTER)}: this checkpoint is of another training ({difference}); "
-                             "choose another output folder, or delete this one")  # fmt: skip
+        checkpoint = self._parse(content) if content else {"state": State().to_json(), "file": None}
+        if content:
+            difference = first_difference(checkpoint["configuration"], self.configuration)
+            if difference:
+                raise InputError(f"{self._path(POINTER)}: this checkpoint is of another training ({difference}); "
+                                 "choose another output folder, or delete this one")  # fmt: skip
         state, name = State(**checkpoint["state"]), checkpoint["file"]
-        arrays = self._read(name)
-        self._point(checkpoint)  # a new version: whoever held the lease before cannot move the pointer any more
-        self._remove_all_but({name, _best(state)})
-        return state, arrays
+        arrays = self._read(name) if name else None
+        self._lease.check()
+        self._point(state, name)  # a new version: whoever held the lease before cannot move the pointer any more
+        self._known |= seen
+        self._clear()
+        return (state, arrays) if arrays is not None else None
 
     def save(self, state: State, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write a checkpoint; the one before stays valid until the pointer moves."""
+        """Write a checkpoint; the one before stays valid until the pointer moves.
+
+        Raises:
+            LeaseLost: another training has taken over.
+        """
         self._lease.check()
         name = f"state-{state.total_steps}-{self._lease.token[:8]}.npz"
         self._write(name, arrays)
-        self._point({"configuration": self.configuration, "state": state.to_json(), "file": name})
-        self._remove_all_but({name, _best(state)})
+        self._point(state, name)
+        self._clear()
 
     def save_best(self, step: int, arrays: Mapping[str, np.ndarray]) -> str:
         """Write the model's variables at its best validation so far; returns the file's name, for the state."""
@@ -89,9 +103,18 @@ class Checkpoints:
         return self._read(name)
 
     def remove(self) -> None:
-        """Delete the checkpoint: the training is finished. The pointer goes first."""
-        self._pointer.delete(self._pointer.read()[1])
-        self._remove_all_but(set())
+        """Delete the checkpoint: the training is finished. One that another training has taken over is left to it."""
+        seen = self._array_files()
+        content, self._version = self._pointer.read()
+        try:
+            self._lease.check()
+            if content is not None:
+                self._point(State(), None)
+            self._known, self._named = seen, set()
+            self._clear()
+            self._pointer.delete(self._version)
+        except (LeaseLost, WriteConflict):
+            log(f"{self.folder}: another training has taken over this checkpoint; it is left to it")
 
     def _path(self, name: str) -> str:
         return storage.join(self.folder, name)
@@ -105,15 +128,37 @@ class Checkpoints:
                 f"{self._path(POINTER)}: the checkpoint is damaged ({error}); delete {self.folder}"
             ) from error
 
-    def _point(self, checkpoint: dict[str, Any]) -> None:
-        content = json.dumps({**checkpoint, "writer": self._lease.token}, allow_nan=False).encode()
+    def _point(self, state: State, name: str | None) -> None:
+        """Have the pointer name a state's files; those of a state that it refuses go, for nobody will read them."""
+        value = {"configuration": self.configuration, "state": state.to_json(), "file": name}
+        content = json.dumps({**value, "writer": self._lease.token}, allow_nan=False).encode()
         try:
             self._version = self._pointer.write(content, self._version)
         except WriteConflict:
+            self._delete(self._known - self._named)
             self._lease.check()
             raise
+        self._named = {file for file in (name, _best(state)) if file}
+        self._known |= self._named
+
+    def _clear(self) -> None:
+        """Delete the array files that are ours and that the pointer, which is still ours, does not name any more."""
+        if self._pointer.read()[1] != self._version:
+            self._lease.check()
+            raise WriteConflict(f"{self._path(POINTER)}: somebody else changed this file")
+        self._delete(self._known - self._named)
+        self._known = set(self._named)
+
+    def _delete(self, names: set[str]) -> None:
+        for name in sorted(names):
+            storage.delete(self._path(name))
+
+    def _array_files(self) -> set[str]:
+        """The array files that are there, and what killed writes have left of such files."""
+        return {name for name in storage.list_names(self.folder) if ARRAYS in name}
 
     def _write(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        self._known.add(name)
         with storage.atomic_file(self._path(name)) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
@@ -125,12 +170,6 @@ class Checkpoints:
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{path}: the checkpoint is damaged ({error}); delete {self.folder}") from error
 
-    def _remove_all_but(self, names: set[str | None]) -> None:
-        """Delete array files of other names, and what writes that were killed have left of such files."""
-        for name in storage.list_names(self.folder):
-            if ARRAYS in name and name not in names:
-                storage.delete(self._path(name))
-
 
 def _best(state: State) -> str | None:
     return state.best["file"] if state.best else None
@@ -140,7 +179,29 @@ def _remove_if_empty(folder: str) -> None:
     """Remove a local folder in which no checkpoint is left, with the files that guarded its versions."""
     names = storage.list_names(folder)
     if all(name.startswith(storage.PARTIAL) for name in names):
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # somebody has begun another there
+            for name in names:
+                os.unlink(os.path.join(folder, name))
+            os.rmdir(folder)
+
+
+def holds_checkpoint(folder: str) -> bool:
+    """Whether there is a checkpoint in a folder, or what a kill has left of one."""
+    names = storage.list_names(folder)
+    return any(ARRAYS in name or name == POINTER for name in names) or (bool(names) and not storage.is_remote(folder))
+
+
+def clear_finished(folder: str, configuration: dict[str, Any]) -> None:
+    """Delete what a finished training has left of its checkpoint, as a kill between its last two acts does.
+
+    One that somebody is at work in is left to them.
+    """
+    if holds_checkpoint(folder):
+        try:
+            with Checkpoints(folder, configuration) as checkpoints:
+                checkpoints.remove()
+        except InputError as error:
+            log(f"{folder}: the checkpoint of a finished training stays for now ({error})")
 
 
 def first_difference(there: Any, here: Any, key: str = "") -> str | None:

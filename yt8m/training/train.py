@@ -11,8 +11,8 @@ from yt8m.exported_model import MANIFEST, SAVED_MODEL, check_files, read_manifes
 from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
-from yt8m.storage import alone_in, exists, join
-from yt8m.training.checkpoint import POINTER, Checkpoints, first_difference
+from yt8m.storage import alone_in, join
+from yt8m.training.checkpoint import Checkpoints, first_difference, holds_checkpoint
 from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job, read_job
 
@@ -91,10 +91,10 @@ def train(
     )
     folder = Path(output_dir)
     manifest = _finished(folder / MODEL, job)
-    home = join(work_root, "checkpoints", fingerprint(job.configuration)) if work_root else join(folder, CHECKPOINT)
+    home = checkpoint_home(work_root, job.configuration) if work_root else join(folder, CHECKPOINT)
     if manifest is None:
         _check(job)
-    if manifest is None or exists(join(home, POINTER)):
+    if manifest is None or holds_checkpoint(home):
         _make(folder)
         with (
             Checkpoints(home, job.configuration) as checkpoints,
@@ -128,6 +128,11 @@ def train(
 
         manifest = write_again(folder / MODEL, job.preset)
     return manifest
+
+
+def checkpoint_home(work_root: str, configuration: dict[str, Any]) -> str:
+    """Where the checkpoint of a training lies at a work root."""
+    return join(work_root, "checkpoints", fingerprint(configuration))
 
 
 def _check(job: Job) -> None:
