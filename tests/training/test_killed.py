@@ -74,6 +74,7 @@ def test_kill_minus_9_at_random_moments(
     assert process.returncode == 75, error
     assert "stopped by SIGTERM; a checkpoint of step" in error.splitlines()[-1]
     assert "run the same command again" in error.splitlines()[-1]
+    assert "Ctrl-C again" not in error
 
     generator, kills = random.Random(1), max(pytestconfig.getoption("--kills") // 4, 1)
     first = step_of(pointer)

@@ -38,11 +38,11 @@ def carry_out_apart(
 
 
 def command(*words: Any) -> None:
-    """Run a command of yt8m to its end; a SIGTERM that comes meanwhile is handed on to it.
+    """Run a command of yt8m to its end; a request to stop that comes meanwhile is handed on to it.
 
     Raises:
         CommandFailed: it ended badly.
-        Interrupted: it was stopped by SIGTERM, and goes on where it was when it is run again.
+        Interrupted: it was stopped by a signal, and goes on where it was when it is run again.
     """
     with _Stopping() as stopping:
         process = subprocess.Popen([sys.executable, "-m", "yt8m", *map(str, words)], stderr=subprocess.PIPE, text=True,
@@ -50,8 +50,8 @@ def command(*words: Any) -> None:
         with process:
             stopping.hand_on_to(process)
             said = deque(process.stderr or (), maxlen=LINES)
-    if process.returncode == STOPPED:
-        raise Interrupted(f"yt8m {words[0]} was stopped by SIGTERM")
+    if process.returncode == STOPPED or (process.returncode and stopping.requested):
+        raise Interrupted(f"yt8m {words[0]} was stopped by {stopping.requested or 'SIGTERM'}")
     if process.returncode:
         how = f"signal {-process.returncode}" if process.returncode < 0 else f"exit code {process.returncode}"
         memory = " (killed, as when memory does not suffice)" if process.returncode == KILLED else ""
@@ -59,7 +59,7 @@ def command(*words: Any) -> None:
 
 
 class _Stopping(Interruption):
-    """Hands a SIGTERM on to a process, also one that came before the process was there."""
+    """Hands a request to stop on to a process, also one that came before the process was there."""
 
     def __init__(self) -> None:
         super().__init__()

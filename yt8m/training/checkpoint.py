@@ -65,8 +65,9 @@ class Checkpoints:
         """
         seen = self._array_files()
         content, self._version = self._pointer.read()
-        checkpoint = self._parse(content) if content else {"state": State().to_json(), "file": None}
-        if content:
+        checkpoint: dict[str, Any] = {"state": State().to_json(), "file": None}
+        if content is not None:
+            checkpoint = self._parse(content)
             difference = first_difference(checkpoint["configuration"], self.configuration)
             if difference:
                 raise InputError(f"{self._path(POINTER)}: this checkpoint is of another training ({difference}); "

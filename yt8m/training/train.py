@@ -73,7 +73,7 @@ def train(
 
     Raises:
         InputError: wrong input; a loss that is not finite; or `output_dir` holds another training.
-        Interrupted: by SIGTERM; a checkpoint was written, and the same call continues.
+        Interrupted: by SIGTERM or Ctrl-C; a checkpoint was written, and the same call continues.
     """
     job = read_job(
         training_set,
