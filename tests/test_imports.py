@@ -254,3 +254,25 @@ def global_draws(file: Path) -> set[str]:
 
 def test_nothing_draws_from_random_state_that_others_use() -> None:
     assert {str(file): found for file in python_files(LIBRARY) if (found := global_draws(file))} == {}
+
+
+def test_every_way_to_keras_leads_through_the_pinned_environment() -> None:
+    """Where a function brings Keras in, it does so inside `with quiet_start()`."""
+    bare = set()
+    for file in python_files(LIBRARY) + python_files(ROOT / "targets") + python_files(ROOT / "components"):
+        if "keras" in loaded_with(file):
+            continue
+        tree = ast.parse(file.read_bytes())
+        starts = [node for node in ast.walk(tree) if isinstance(node, ast.With) and "quiet_start" in ast.unparse(node)]
+        inside = {id(node) for start in starts for node in ast.walk(start)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and id(node) not in inside and brings_keras(node):
+                bare.add(f"{file.relative_to(ROOT)}:{node.lineno}")
+    assert bare == set()
+
+
+def brings_keras(node: ast.ImportFrom) -> bool:
+    names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+    files = [ROOT / name.replace(".", "/") for name in names if name.startswith("yt8m")]
+    found = [path for file in files for path in (file.with_suffix(".py"), file / "__init__.py") if path.exists()]
+    return any("keras" in loaded_with(path) for path in found)

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -293,6 +294,33 @@ def test_a_killed_prediction_goes_on_to_the_same_bytes(
     assert not (tmp_path / "killed.parquet.parts").exists()
 
 
+def of_another_user(folder: Path) -> dict[str, str]:
+    """An environment, with a keras.json, that has the libraries compute in another way."""
+    configured = {"floatx": "float16", "epsilon": 0.1, "backend": "torch", "image_data_format": "channels_first"}
+    (folder / ".keras").mkdir()
+    (folder / ".keras" / "keras.json").write_text(json.dumps(configured))
+    return {
+        "HOME": str(folder), "KERAS_MAX_EPOCHS": "x", "KERAS_NNX_ENABLED": "1", "TF_ENABLE_ONEDNN_OPTS": "0",
+        "XLA_FLAGS": "--xla_cpu_enable_fast_math=true", "TF_XLA_FLAGS": "--tf_xla_auto_jit=2", "PYTHONHASHSEED": "7",
+        "NVIDIA_TF32_OVERRIDE": "0", "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+    }  # fmt: skip
+
+
+def test_what_a_program_around_it_configured_changes_no_byte(data: Path, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    predict([model], data / "video.parquet", tmp_path / "p.parquet")
+    try:
+        keras.config.set_floatx("float16")
+        keras.config.set_epsilon(0.1)
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        predict([model], data / "video.parquet", tmp_path / "q.parquet")
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_epsilon(1e-7)
+        keras.config.set_dtype_policy("float32")
+    assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
+
+
 def test_a_prediction_killed_by_a_signal_goes_on(data: Path, tmp_path: Path) -> None:
     model = make_model(tmp_path / "m", "netvlad", "frame", **NETVLAD)
     script = ("import sys; from yt8m.prediction import predict; predict([sys.argv[1]], sys.argv[2], sys.argv[3], "
@@ -307,8 +335,9 @@ def test_a_prediction_killed_by_a_signal_goes_on(data: Path, tmp_path: Path) -> 
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "p.parquet").exists()
-    for name in ("p", "q"):
-        subprocess.run([*command, str(tmp_path / f"{name}.parquet")], check=True, stderr=subprocess.DEVNULL)
+    for name, environment in (("p", None), ("q", {**os.environ, **of_another_user(tmp_path)})):
+        output = str(tmp_path / f"{name}.parquet")
+        subprocess.run([*command, output], check=True, stderr=subprocess.DEVNULL, env=environment)
     assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
     assert not parts.exists()
 

@@ -23,6 +23,7 @@ from yt8m.located_model import LocatedModel, locate_model
 from yt8m.model_identity import model_identity, window_of, written_as
 from yt8m.presets import load_preset
 from yt8m.progress import log
+from yt8m.quiet import quiet_start
 from yt8m.storage import atomic_file, exists, is_remote, join, read_json, scratch_folder, stage, write_json
 from yt8m.vocabulary import classes_of
 
@@ -129,7 +130,8 @@ def predict_model(manifest: StrPath, index: StrPath, output: StrPath, *, top: in
 
     What is finished of it is kept beside the model at the work root, so that a retried step goes on where it was.
     """
-    from yt8m.prediction import predict
+    with quiet_start():
+        from yt8m.prediction import predict
 
     index_fingerprint = read_table(index, "video_index")[1]["fingerprint"]
     uri = read_json(manifest).get("uri", "")

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras without what their import does beside: notices on stderr, and libraries unused here."""
+"""The way to Keras and TensorFlow: no notices on stderr, no libraries unused here, and a pinned environment."""
 
 import os
 import sys
@@ -6,19 +6,27 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from yt8m.pinned import pinned_environment
+
 UNUSED = ("sklearn", "matplotlib.pyplot")
 """What Keras imports if it is there, for wrappers and galleries: a third of the time of its own import."""
 
 
 @contextmanager
-def quiet_start() -> Iterator[None]:
+def quiet_start(*, any_backend: bool = False) -> Iterator[None]:
     """Import TensorFlow (or Keras) inside: what is written to file descriptor 2 shows only if the import fails.
 
     From then on TensorFlow logs errors alone, unless TF_CPP_MIN_LOG_LEVEL says otherwise. `UNUSED` cannot be imported
     inside, and can be afterwards.
+
+    Args:
+        any_backend: see `pinned_environment`.
+
+    Raises:
+        InputError: see there.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _without(UNUSED), _silence():
+    with pinned_environment(any_backend=any_backend), _without(UNUSED), _silence():
         yield
 
 

@@ -21,7 +21,7 @@ from yt8m.quiet import quiet_start
 from yt8m.records.build import build_index
 from yt8m.records.video_index import read_index, write_index
 
-with quiet_start():
+with quiet_start(any_backend=True):
     import keras
 
     from yt8m import losses, models, schedules

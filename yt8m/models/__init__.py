@@ -41,7 +41,7 @@ def create(
         name: one of `names()`.
         num_classes: labels V.
         level: `frame` or `video`, the records it is meant for.
-        dtype: a Keras policy such as `mixed_bfloat16`; the global one by default.
+        dtype: a Keras policy such as `mixed_bfloat16`; float32 by default.
         seed: of the weights and of dropout; it decides them, whatever else runs in the process.
         **settings: fields of the model's `Settings`.
 
@@ -57,6 +57,7 @@ def create(
         raise InputError(f"there is no level '{level}'; there are {', '.join(LEVELS)}")
     if type(num_classes) is not int or num_classes < 1:
         raise InputError(f"{name}: the number of classes must be a whole number from 1, got {num_classes!r}")
+    _pin_configuration()
     kind = MODELS[name]
     parsed, policy = parse_settings(kind.Settings, settings, name), _policy(dtype)
 
@@ -70,6 +71,14 @@ def create(
 
 def _policy(dtype: str | None) -> keras.DTypePolicy:
     try:
-        return keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
+        return keras.DTypePolicy(dtype or "float32")
     except (TypeError, ValueError):
         raise InputError(f"there is no dtype '{dtype}'; use float32, mixed_bfloat16 or mixed_float16") from None
+
+
+def _pin_configuration() -> None:
+    """Undo what a user's keras.json, or a program around this one, has configured: it would change every prediction."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_dtype_policy("float32")

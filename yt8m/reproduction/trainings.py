@@ -227,7 +227,8 @@ def _cause(error: Exception) -> str:
 
 
 def _full_sizes(presets: dict[str, str]) -> dict[str, dict[str, Any]]:
-    from yt8m.model_table import model_table
+    with quiet_start():
+        from yt8m.model_table import model_table
 
     rows = {row["name"]: row for row in model_table()["models"] if row["preset"]}
     return {
