@@ -17,6 +17,7 @@ from yt8m.exported_model import MANIFEST, check_weights, find_model, read_manife
 from yt8m.judged import COLUMNS, Judged, assemble, join_judged, judge
 from yt8m.loader import DEFAULT_STAGING, PADDING, Batch, Batches, FrameSampling, Staging, prediction_batches
 from yt8m.models import create
+from yt8m.models.memory import release_memory
 from yt8m.predictions import write_predictions
 from yt8m.progress import Progress, log
 from yt8m.records.video_index import EACH_ONCE, VideoIndex, read_index
@@ -118,8 +119,9 @@ def predict(
     }
     job = {**metadata, "top": top, "batch_size": reading["batch_size"], "skip_bad_records": skip_bad_records}
     saved = SavedParts(parts or f"{os.fspath(output)}.parts", {**job, "backend": keras.backend.backend()})
-    run = _Run(trained, shares, videos, top, reading)
-    judged, skipped = run.finish(saved, part_seconds)
+    judged, skipped = _Run(trained, shares, videos, top, reading).finish(saved, part_seconds)
+    del trained
+    release_memory()
     predictions = assemble(videos, judged, metadata)
     write_predictions(output, predictions)
     saved.remove()

@@ -104,6 +104,7 @@ def train(
             manifest = _finished(folder / MODEL, job)  # by the one that the lease was waited for
             if manifest is None:
                 with quiet_start():  # TensorFlow comes in here, when there is something to do
+                    from yt8m.models.memory import release_memory
                     from yt8m.training.export import write_model
                     from yt8m.training.trainer import Trainer
 
@@ -120,6 +121,8 @@ def train(
                     write_page=write_page,
                 )
                 manifest = write_model(folder / MODEL, job, trainer.run())
+                del trainer
+                release_memory()
             publish(folder)
             checkpoints.remove()
     if not is_as_asked(manifest, job.preset):
