@@ -323,8 +323,8 @@ def test_what_a_program_around_it_configured_changes_no_byte(data: Path, tmp_pat
 
 def test_a_prediction_killed_by_a_signal_goes_on(data: Path, tmp_path: Path) -> None:
     model = make_model(tmp_path / "m", "netvlad", "frame", **NETVLAD)
-    script = ("import sys\nfrom yt8m.quiet import quiet_start\nwith quiet_start():\n from yt8m.prediction import predict\n"
-              "predict([sys.argv[1]], sys.argv[2], sys.argv[3], batch_size=1, part_seconds=0)")  # fmt: skip
+    script = ("import sys\nfrom yt8m.quiet import quiet_start\nwith quiet_start():\n    from yt8m.prediction "
+              "import predict\npredict(*[[sys.argv[1]], *sys.argv[2:]], batch_size=1, part_seconds=0)")  # fmt: skip
     # Each in a process of its own: threads of one that has run other models may add up in another order.
     command = [sys.executable, "-c", script, str(model), str(data / "frame.parquet")]
     process = subprocess.Popen([*command, str(tmp_path / "p.parquet")], stderr=subprocess.DEVNULL)
