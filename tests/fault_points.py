@@ -149,7 +149,8 @@ def kill_before_each_operation(
     work, folder = place / "work", place / "work" / "folder"
 
     def begin() -> Tree:
-        shutil.rmtree(work, ignore_errors=True)
+        if work.exists():
+            shutil.rmtree(work)
         folder.mkdir(parents=True)
         start(folder)
         return tree(folder)

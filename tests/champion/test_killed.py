@@ -99,6 +99,7 @@ def test_a_kill_between_any_two_steps_leaves_the_old_champion(models: dict[str, 
     assert champion_of(registry) == good.fingerprint
     assert whole(registry)
     assert [change["kind"] for change in show(registry)["history"]] == ["promotion", "promotion"]
+    assert registry.startswith("gs://") or not list(Path(registry).rglob(f"{storage.PARTIAL}*"))
 
 
 def test_a_kill_right_after_the_change_leaves_the_new_one(models: dict[str, Made], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from yt8m.artifacts import fingerprint
+from yt8m.champion.registry import MODELS
 from yt8m.errors import InputError
 from yt8m.exported_model import MANIFEST
 from yt8m.located_model import LocatedModel
@@ -24,7 +25,7 @@ from yt8m.storage import (
     write_json,
 )  # fmt: skip
 
-MODELS, FILES = "models", "files.json"
+FILES = "files.json"
 REMEDY = "promote a model that is whole, or roll back"
 
 

@@ -101,6 +101,7 @@ def settle(
         InputError: the terms ask to publish what cannot be published.
     """
     check_publishable(records.root, None, terms.vertex)
+    records.clear_leftovers()
     current = records.champion()
     reason = _settled(located, current, records, terms)
     if reason is None:

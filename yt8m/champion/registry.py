@@ -15,12 +15,13 @@ before the change that names it.
 
 import os
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from yt8m.errors import InputError, WriteConflict
-from yt8m.storage import create_json, exists, join, list_tree, read_json, write_json
+from yt8m.storage import clear_leftovers, create_json, exists, is_remote, join, list_tree, read_json, write_json
 
-HISTORY, REFUSALS, CARDS, PUBLISHED = "history", "refusals", "cards", "published"
+HISTORY, REFUSALS, CARDS, PUBLISHED, MODELS = "history", "refusals", "cards", "published", "models"
 REMEDY = "name the registry that `yt8m promote` made"
 StrPath = str | os.PathLike[str]
 
@@ -153,6 +154,11 @@ class Registry:
                 key = contest_key(model, decision["champion"]["fingerprint"], decision)
                 numbers.setdefault(key, decision.get("contest", len(numbers) + 1))
         return numbers
+
+    def clear_leftovers(self) -> None:
+        """Remove what killed promotions and rollbacks left; for those that change the registry."""
+        for name in (HISTORY, REFUSALS, CARDS, PUBLISHED, MODELS) if not is_remote(self.root) else ():
+            clear_leftovers(Path(self.path(name)))
 
     def path(self, *names: str) -> str:
         """A path or address in the registry."""

@@ -36,6 +36,7 @@ def roll_back(
         InputError: there is no earlier champion, its files are damaged, or the change is not the one in force.
     """
     records = Registry(registry)
+    records.clear_leftovers()
     current = records.champion()
     if current is None:
         raise InputError(f"{records.root}: there is no champion yet; promote a model first")

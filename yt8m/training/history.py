@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from yt8m.storage import write_text
+from yt8m.storage import naming, write_text
 
 COLUMNS = (
     "phase", "step", "epoch", "examples", "learning_rate", "loss", "penalty", "training_gap", "validation_gap",
@@ -64,7 +64,8 @@ class Scalars:
         folder.mkdir(parents=True, exist_ok=True)
         is_new = not any(folder.iterdir())
         name = f"events.out.tfevents.{time.time_ns() // 10**9}.{socket.gethostname()}.{os.getpid()}"
-        self._writer = tf.io.TFRecordWriter(str(folder / name))
+        self._path = folder / name
+        self._writer = tf.io.TFRecordWriter(str(self._path))
         self._put(file_version="brain.Event:2")
         for row, times in zip(rows, timing, strict=True) if is_new else ():
             self.write(row, times)
@@ -77,11 +78,14 @@ class Scalars:
             if value is not None:
                 summary.value.add(tag=name, simple_value=value)
         self._put(step=row["step"], summary=summary)
-        self._writer.flush()
+        with naming(self._path):
+            self._writer.flush()
 
     def close(self) -> None:
         """Finish the event file."""
-        self._writer.close()
+        with naming(self._path):
+            self._writer.close()
 
     def _put(self, **content: Any) -> None:
-        self._writer.write(tf.compat.v1.Event(wall_time=time.time(), **content).SerializeToString())
+        with naming(self._path):
+            self._writer.write(tf.compat.v1.Event(wall_time=time.time(), **content).SerializeToString())
