@@ -6,6 +6,7 @@ paper's experiments. Each command has `--help`.
 """
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,7 +41,8 @@ from components.train import train
 from components.train_run import train_run
 from components.validate_data import validate_data
 from components.write_submission import write_submission
-from targets.compilation import add_compile_options
+from targets.compilation import CANDIDATES, add_compile_options
+from targets.dag import steps_in
 from targets.estimate_command import add_estimate_options
 from targets.journal import StepFailed
 from targets.remote import RunFailed
@@ -69,6 +71,7 @@ def make_pipeline(
     parallelism: int | None = None,
     thresholds: dict[str, float] | None = None,
     rates: dict[str, float] | None = None,
+    steps: list[dict[str, Any]] | None = None,
 ) -> BaseComponent:
     """The pipeline, as a function of where it runs.
 
@@ -79,7 +82,9 @@ def make_pipeline(
         parallelism: how many candidates are trained at a time; None for all.
         thresholds: that data must keep, unless a run says otherwise.
         rates: price of an hour by kind of step, for the summary.
+        steps: of the pipeline itself, for the summary; None for those that `pipeline_steps` finds in it.
     """
+    steps = pipeline_steps() if steps is None else steps
     job = {"job_name": dsl.PIPELINE_JOB_NAME_PLACEHOLDER, "job_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER}
     thresholds, rates = read_thresholds(thresholds), rates or {}
 
@@ -143,7 +148,9 @@ def make_pipeline(
             webhook: Address that the run's summary is posted to as JSON; empty for none.
             code_version: Fingerprint of the library and its images; another value means that cached results are stale.
         """
-        summarized = summarize_run(work_root=work_root, candidates=candidates, rates=rates, webhook=webhook, **job)
+        summarized = summarize_run(
+            work_root=work_root, steps=steps, candidates=candidates, rates=rates, webhook=webhook, **job
+        )
         with dsl.ExitHandler(uncached(summarized), name="run"):
 
             def fingerprinted(source: str, partition: str) -> dsl.PipelineTask:
@@ -173,11 +180,12 @@ def make_pipeline(
                     )  # fmt: skip
                     return set_up(task, "data", f"index-videos {partition}").outputs["video_index"]
 
-                champion = uncached(find_champion(registry=registry, work_root=work_root)).output
-                start = uncached(
-                    find_champion(registry=registry, work_root=work_root, start_from=start_from),
-                    "find-champion to start from",
-                ).output
+                def champion_for(step: str, **how: Any) -> Any:
+                    return uncached(find_champion(registry=registry, work_root=work_root, step=step, **job, **how),
+                                    step).output  # fmt: skip
+
+                champion = champion_for("find-champion")
+                start = champion_for("find-champion to start from", start_from=start_from)
                 train_index = index("train", train_source, "train")
                 validation_index = index("validation", validation_source, "validate")
                 test_index = index("test", test_source, "test")
@@ -222,17 +230,12 @@ def make_pipeline(
                     **names, work_root=work_root,
                 )  # fmt: skip
                 set_up(analyzed, "data")
-                tested = predict(
-                    model=chosen.outputs["model"], video_index=test_index, partition="test", work_root=work_root
-                )
-                set_up(tested, "predict", "predict test")
-                submitted = write_submission(
-                    predictions=tested.outputs["predictions"],
-                    test_index=test_index,
-                    model=chosen.outputs["model"],
-                    work_root=work_root,
-                )
-                set_up(submitted, "data")
+                published = publish_results(
+                    **results(), **indexes, selected=chosen.outputs["model"], statistics=described.outputs["page"],
+                    validation=validated.outputs["page"], report=analyzed.outputs["report"], work_root=work_root, **job,
+                )  # fmt: skip
+                uncached(published)
+                # what cannot be done from here on keeps back nothing that is published, and nothing after it
                 promoted = promote_model(
                     model=chosen.outputs["model"],
                     validation_predictions=chosen.outputs["validation_predictions"],
@@ -240,16 +243,28 @@ def make_pipeline(
                     profile=validated.outputs["profile"], registry=registry, vocabulary=vocabulary, floor=floor,
                     min_gain=min_gain, vertex_project=vertex_project, vertex_region=vertex_region, work_root=work_root,
                 )  # fmt: skip
-                set_up(promoted, "predict").set_caching_options(False)  # a champion may have come, or gone, since
-                published = publish_results(
-                    **results(), **indexes, selected=chosen.outputs["model"], statistics=described.outputs["page"],
-                    validation=validated.outputs["page"], report=analyzed.outputs["report"],
-                    submission=submitted.outputs["submission"], promotion=promoted.outputs["decision"],
-                    work_root=work_root, state=state, **job,
-                )  # fmt: skip
-                uncached(published)
+                set_up(promoted.after(published), "predict").set_caching_options(False)  # a champion may have come
+                tested = predict(
+                    model=chosen.outputs["model"], video_index=test_index, partition="test", work_root=work_root
+                )
+                set_up(tested.after(promoted), "predict", "predict test")
+                submitted = write_submission(
+                    predictions=tested.outputs["predictions"],
+                    test_index=test_index,
+                    model=chosen.outputs["model"],
+                    work_root=work_root,
+                )
+                uncached(submitted)  # a run's folder gets its own
 
     return yt8m
+
+
+@functools.cache
+def pipeline_steps() -> list[dict[str, Any]]:
+    """The pipeline's steps; see `targets.dag.steps_in`."""
+    kinds: dict[str, str] = {}
+    made = make_pipeline(lambda task, kind: kinds.update({task.name: kind}), CANDIDATES, "", steps=[])
+    return steps_in(made.pipeline_spec, kinds)
 
 
 def make_reproduction(configure: Configure, *, parallelism: int | None = None) -> BaseComponent:

@@ -22,6 +22,8 @@ def promote_model(
 ) -> None:
     """Make the selected model the champion of a registry if it earns it, and say why or why not; never cached.
 
+    If that cannot be done, what comes after it is done, and the run fails at its end.
+
     Args:
         model: model.json of the challenger.
         validation_predictions: Its predictions of the validation videos.
@@ -43,10 +45,10 @@ def promote_model(
     from yt8m.promotion import promote_step
     from yt8m.runs.changes import registry_of
     from yt8m.runs.records import recorded
+    from yt8m.runs.results import PROMOTION, put
 
-    with recorded(
-        "promote-model", work_root, [card, decision], [model, validation_predictions], kind="predict"
-    ) as record:
+    inputs = [model, validation_predictions, validation_index, training_set, profile]
+    with recorded("promote-model", work_root, [card, decision], inputs, kind="predict", spare=True) as record:
         made = promote_step(
             model.path,
             registry_of(registry, work_root),
@@ -64,3 +66,4 @@ def promote_model(
             run=record.folder or "",
         )
         decision.metadata.update(made)
+        put(decision.path, record.folders, PROMOTION)

@@ -17,10 +17,7 @@ def publish_results(
     statistics: dsl.Input[dsl.HTML],
     validation: dsl.Input[dsl.HTML],
     report: dsl.Input[dsl.HTML],
-    submission: dsl.Input[dsl.Dataset],
-    promotion: dsl.Input[dsl.Artifact],
     work_root: str,
-    state: str,
     job_name: str,
     job_id: str,
     results: dsl.Output[dsl.Artifact],
@@ -38,36 +35,31 @@ def publish_results(
         statistics: Page on the train partition.
         validation: Page on the checks of the data.
         report: Error analysis of the winner.
-        submission: Predictions of the test set.
-        promotion: Whether the winner became champion, and why.
         work_root: Folder or gs:// address that outlives the run; all goes to runs/RUN below it.
-        state: Fingerprint of all that decides this run, by check-changes.
         job_name: Name of this run, as the backend has it.
         job_id: Its id, as the backend has it.
 
     Returns:
-        results: Every candidate's results, the choice, the promotion and the data (JSON).
+        results: Every candidate's results, the choice and the data (JSON).
     """
     from yt8m.runs.records import recorded, run_name
     from yt8m.runs.results import publish_results
 
     indexes = {"train": train_index.path, "validate": validation_index.path, "test": test_index.path}
-    with recorded("publish-results", work_root, [results], [selected]):
+    made = [*models, *predictions, *metrics, selected, statistics, validation, report]
+    with recorded("publish-results", work_root, [results], [*made, train_index, validation_index, test_index]):
         publish_results(
             [artifact.path for artifact in models],
             [artifact.path for artifact in predictions],
             [f"{artifact.path}/metrics.json" for artifact in metrics],
             selected.path,
             indexes,
-            promotion.path,
             {
                 "statistics.html": statistics.path,
                 "validation.html": validation.path,
                 "report.html": report.path,
-                "submission.csv": submission.path,
             },
             work_root,
             run_name(job_name, job_id),
-            state,
             copy=results.path,
         )

@@ -29,7 +29,7 @@ def select_model(
     from yt8m.runs.records import recorded
     from yt8m.selection import select_model
 
-    with recorded("select-model", work_root, [model, validation_predictions], models):
+    with recorded("select-model", work_root, [model, validation_predictions], [*models, *predictions, *metrics]):
         selected = select_model(
             [artifact.path for artifact in models],
             [artifact.path for artifact in predictions],

@@ -9,6 +9,7 @@ from kfp import dsl
 def summarize_run(
     status: dsl.PipelineTaskFinalStatus,
     work_root: str,
+    steps: List[Dict[str, Any]],
     candidates: List[Dict[str, Any]],
     rates: Dict[str, float],
     webhook: str,
@@ -19,9 +20,12 @@ def summarize_run(
 ) -> None:
     """Sum a run up, whether it succeeded or not, and tell a webhook; never cached.
 
+    It fails if a step could not be done that kept the others from nothing, so that the run does not pass for a success.
+
     Args:
         status: How the run ended, by the backend.
         work_root: Folder or gs:// address with the records of the run's steps.
+        steps: The pipeline's steps, each exactly {name, kind, after, each}.
         candidates: Models to train, each exactly {name, preset, overrides}.
         rates: Price of an hour by kind of step (data, train, predict); empty for no cost.
         webhook: Address that the summary is posted to as JSON; empty for none.
@@ -38,6 +42,7 @@ def summarize_run(
     summary = finish_run(
         work_root,
         run_name(job_name, job_id),
+        steps=steps,
         candidates=[str(candidate.get("name")) for candidate in candidates],
         succeeded=status.state == "SUCCEEDED",
         message=status.error_message or "",

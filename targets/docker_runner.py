@@ -16,6 +16,7 @@ from typing import Any
 from docker.types import DeviceRequest
 
 from targets.docker_daemon import FAILURES, connect, reason
+from targets.guardian import Guardian
 from targets.mounts import mounts_for
 from targets.steps import KILLED, Ended, Step, share_of_cores
 
@@ -42,7 +43,7 @@ class DockerRunner:
 
     def __init__(self, folder: Path, writable: list[str], arguments: dict[str, Any], scratch: str, jobs: int):
         self._folder, self._scratch = str(folder), scratch
-        self._stopped, self._running = False, set[str]()
+        self._stopped, self._running, self._guardian = False, set[str](), Guardian()
         with contextlib.closing(connect()) as client:
             info = client.info()
             for leftover in client.containers.list(all=True, filters={"label": f"{FOLDER_LABEL}={folder}"}):
@@ -77,43 +78,51 @@ class DockerRunner:
         )  # fmt: skip
         self._running.add(container.id)
         try:
-            container.start()
-            if self._stopped:
-                container.kill()
-            memory = PeakMemory(container.id)
-            memory.start()
-            for line in lines(container.logs(stream=True, follow=True)):
-                hear(line)
-            code = container.wait()["StatusCode"]
-            container.reload()
-            starved = container.attrs["State"]["OOMKilled"]
-            lost = code == KILLED and not starved and not self._stopped
-            return Ended(code, memory.bytes, out_of_memory=bool(code) and starved, lost=lost)
+            with self._guardian.guarding("container", container.id):
+                return self._follow(container, hear)
         finally:
             self._running.discard(container.id)
             container.remove(force=True)
+
+    def _follow(self, container: Any, hear: Callable[[str], None]) -> Ended:
+        container.start()
+        if self._stopped:
+            container.kill()
+        memory = PeakMemory(container.id)
+        memory.start()
+        for line in lines(container.logs(stream=True, follow=True)):
+            hear(line)
+        code = container.wait()["StatusCode"]
+        container.reload()
+        starved = container.attrs["State"]["OOMKilled"]
+        lost = code == KILLED and not starved and not self._stopped
+        return Ended(code, memory.bytes, out_of_memory=bool(code) and starved, lost=lost)
 
     def _temporary(self) -> str:
         folder = tempfile.mkdtemp(dir=self._scratch)
         hand_over([folder], self.user)
         return folder
 
+    def close(self) -> None:
+        self._guardian.close()
+
     def stop(self) -> None:
         self._stopped = True
         with contextlib.closing(connect()) as client:
             running = list(self._running)
-            for stop in (_terminate, _end):
+            for stop in (terminate_container, end_container):
                 for container in running:
                     with contextlib.suppress(*FAILURES):
                         stop(client, container)
 
 
-def _terminate(client: Any, container: str) -> None:
+def terminate_container(client: Any, container: str) -> None:
     """SIGTERM to every process but the first, a shell that would neither heed it nor hand it on."""
     client.api.exec_start(client.api.exec_create(container, ["sh", "-c", "kill -TERM -1"]))
 
 
-def _end(client: Any, container: str) -> None:
+def end_container(client: Any, container: str) -> None:
+    """Stop it, by force in the end."""
     client.api.stop(container, timeout=STOP_SECONDS)
 
 

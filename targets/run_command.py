@@ -10,8 +10,9 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
 from targets.docker_daemon import LocalImage, find_images
+from targets.journal import StepFailed
 from targets.local import run_locally
-from targets.publish import latest_run, report_run
+from targets.publish import has_results, latest_run, report_run, runs_at
 from targets.run_record import Request, read_request
 from targets.settings import load_profile
 from targets.sources import find_partitions, simulate_sample
@@ -101,8 +102,16 @@ def run_command(given: argparse.Namespace, make_pipeline: MakePipeline) -> str:
     request.arguments["code_version"] = _version(request.arguments, found)
     images = {kind: image.id for kind, image in found.items()}
     pipeline = make_pipeline(in_images(images), request.arguments["candidates"], "", parallelism=request.jobs)
-    run = run_locally(pipeline, request, folder)
-    return report_run(run, latest_run(Path(request.arguments["work_root"])), options.output)
+    work_root = Path(request.arguments["work_root"])
+    earlier = runs_at(work_root)
+    try:
+        run = run_locally(pipeline, request, folder)
+    except StepFailed:
+        for made in sorted(runs_at(work_root) - earlier):
+            if has_results(made):
+                print(report_run(None, made, options.output))
+        raise
+    return report_run(run, latest_run(work_root), options.output)
 
 
 def _refuse_others(given: argparse.Namespace) -> None:

@@ -61,6 +61,10 @@ class Runner(Protocol):
         """Stop the steps that run, and start no other."""
         ...
 
+    def close(self) -> None:
+        """No step comes any more."""
+        ...
+
 
 class StepHandler(task_handler_interface.ITaskHandler):
     """Runs one step; `kfp.local` makes one a step."""

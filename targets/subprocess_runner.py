@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from targets.guardian import Guardian
 from targets.steps import Ended, Step, share_of_cores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,7 @@ class SubprocessRunner:
     def __init__(self, scratch: str, jobs: int):
         self._environment = _environment(scratch, jobs)
         self._running: set[subprocess.Popen[str]] = set()
+        self._guardian = Guardian()
 
     def execute(self, step: Step, hear: Callable[[str], None]) -> Ended:
         process = subprocess.Popen(
@@ -31,13 +33,16 @@ class SubprocessRunner:
             errors="replace", bufsize=1, env={**self._environment, **step.environment}, start_new_session=True,
         )  # fmt: skip
         self._running.add(process)
-        with process:
+        with self._guardian.guarding("group", process.pid), process:
             for line in process.stdout or ():
                 hear(line.rstrip())
             _, code, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(code)
         self._running.discard(process)
         return Ended(process.returncode, usage.ru_maxrss * 1024)
+
+    def close(self) -> None:
+        self._guardian.close()
 
     def stop(self) -> None:
         for process in list(self._running):

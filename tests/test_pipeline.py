@@ -16,6 +16,7 @@ import pipeline
 from targets.cluster import TARGETS
 from targets.compilation import CANDIDATES, SETTINGS, compile_for, version_of
 from targets.settings import load_profile
+from yt8m.runs.steps import before, steps_of
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "pipeline"
@@ -23,7 +24,7 @@ GOLDEN_FILES = ["kfp-dev", "vertex-dev", "kfp-prod", "vertex-prod"]
 UNCACHED = {
     "fingerprint-source", "fingerprint-source-2", "fingerprint-source-3", "check-changes", "find-champion",
     "find-champion-2", "promote-model",
-    "publish-results", "summarize-run",
+    "publish-results", "summarize-run", "write-submission",
 }  # fmt: skip
 DAGS = {"for-loop-1", "exit-handler-1", "condition-1", "condition-2", "for-loop-2", "for-loop-3"}
 
@@ -156,6 +157,31 @@ def fed_by(tasks: dict[str, Any], name: str) -> set[str]:
     }:  # fmt: skip
         found |= more
     return found - {name}
+
+
+def waits_for(name: str) -> set[str]:
+    """The steps that a step of the pipeline waits for, in a run of one candidate."""
+    return before(steps_of(pipeline.pipeline_steps(), ["a"]), {name})
+
+
+def test_nothing_that_comes_of_a_run_waits_for_what_may_not_be_possible() -> None:
+    """Of promotion and submission none keeps the report back; a promotion that failed is passed over."""
+    assert not waits_for("publish-results") & {"promote-model", "predict test", "write-submission"}
+    assert "publish-results" in waits_for("promote-model")
+    assert "promote-model" in waits_for("predict test")
+    assert "predict test" in waits_for("write-submission")
+
+
+def test_the_summary_is_given_the_steps_that_the_pipeline_has(documents: dict[str, list[Any]]) -> None:
+    for document, *_ in documents.values():
+        (given,) = (task["inputs"]["parameters"]["steps"]["runtimeValue"]["constant"]
+                    for name, task in all_tasks(document).items() if name == "summarize-run")  # fmt: skip
+        steps = {entry["name"]: entry for entry in given}
+        names = {task["taskInfo"]["name"] for name, task in all_tasks(document).items() if name not in DAGS}
+        assert set(steps) == names - {"summarize-run"}
+        assert {name for name, entry in steps.items() if entry["each"]} == {"train", "predict validate", "evaluate"}
+        assert {entry["kind"] for name, entry in steps.items() if "predict" in name} == {"predict"}
+        assert {"validate-data", "index-videos test"} <= set(steps["rebalance"]["after"])
 
 
 def test_a_new_champion_makes_no_result_stale_but_those_that_compare_with_it(documents: dict[str, list[Any]]) -> None:

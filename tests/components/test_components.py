@@ -10,7 +10,7 @@ from kfp.dsl.python_component import PythonComponent
 
 FOLDER = Path(__file__).parents[2] / "components"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-HELPERS = {"scalars", "recorded", "run_name", "registry_of", "predict_step", "measured", "champion_profile"}
+HELPERS = {"scalars", "recorded", "run_name", "registry_of", "predict_step", "measured", "champion_profile", "put"}
 
 
 def component(name: str) -> PythonComponent:

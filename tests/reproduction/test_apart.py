@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,3 +60,13 @@ def test_a_stop_is_handed_on_to_the_process(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("sys.executable", str(program))
     with pytest.raises(Interrupted):
         command("train", "set.parquet")
+
+
+def test_a_command_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
+    code = "from yt8m.with_parent import end_with_stdin; import time; end_with_stdin(); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    assert process.stdin
+    process.stdin.close()
+    assert process.wait(20) == -signal.SIGTERM

@@ -118,3 +118,26 @@ def test_only_steps_with_a_record_are_read(tmp_path: Path, artifact: Artifact) -
     found = read_records(str(tmp_path / "runs" / RUN), ["train a", "train b"])
     assert list(found) == ["train a"]
     assert found["train a"]["seconds"] > 0.005
+
+
+def test_a_step_that_may_fail_lets_what_follows_go_on(tmp_path: Path, artifact: Artifact) -> None:
+    made = artifact()
+    Path(made.path).unlink()
+    with recorded("promote-model", str(tmp_path), [made], spare=True):
+        raise InputError("no such bucket")
+    record = record_of(tmp_path, "promote-model")
+    assert (record["status"], record["error"], record["wrong_input"]) == ("failed", "no such bucket", True)
+    assert Path(made.path).exists()
+    with pytest.raises(KeyboardInterrupt), recorded("promote-model", str(tmp_path), [made], spare=True):
+        raise KeyboardInterrupt
+
+
+def test_what_a_step_made_says_where_its_record_is(tmp_path: Path, artifact: Artifact) -> None:
+    made = artifact()
+    with recorded("train a", str(tmp_path), [made]):
+        made.metadata["gap"] = 0.5
+    assert made.metadata["record"] == str(tmp_path / "runs" / RUN / "train-a.json")
+    assert record_of(tmp_path, "train-a")["results"] == {"gap": 0.5}
+    with recorded("evaluate a", str(tmp_path), [artifact("other")], [made]):
+        pass
+    assert record_of(tmp_path, "evaluate-a")["inputs"][0]["record"] == made.metadata["record"]

@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 
+import pipeline
+from yt8m.errors import InputError
+from yt8m.runs import finish
 from yt8m.runs.finish import finish_run
 from yt8m.runs.summary import one_line, summarize
 
 RUN = "yt8m-2026-11-25-10-06-35-502722"
 ALL = [
     "fingerprint-source train", "fingerprint-source validate", "fingerprint-source test", "check-changes",
+    "find-champion", "find-champion to start from",
     "index-videos train", "index-videos validate", "index-videos test", "statistics", "validate-data", "rebalance",
     "train a", "predict validate a", "evaluate a", "train b", "predict validate b", "evaluate b", "select-model",
-    "analyze-errors", "predict test", "write-submission", "promote-model", "publish-results",
+    "analyze-errors", "publish-results", "promote-model", "predict test", "write-submission",
 ]  # fmt: skip
 RESULTS = {
     "candidates": [
@@ -23,8 +27,9 @@ RESULTS = {
     ],
     "selected": "b",
     "simulated": True,
-    "promotion": {"promoted": True, "reason": "it is the first champion"},
 }
+PROMOTION = {"promoted": True, "reason": "it is the first champion"}
+STEPS = pipeline.pipeline_steps()
 
 
 class Run:
@@ -41,8 +46,12 @@ class Run:
             record |= {"ended": "2026-11-25T10:01:00+00:00", "seconds": seconds, "peak_memory_bytes": 2 * 10**9}
         (self.folder / f"{name.replace(' ', '-')}.json").write_text(json.dumps(record))
 
+    def published(self) -> None:
+        (self.folder / "results.json").write_text(json.dumps(RESULTS))
+        (self.folder / "promotion.json").write_text(json.dumps(PROMOTION))
+
     def summary(self, succeeded: bool = True, **options: Any) -> dict[str, Any]:
-        return summarize(str(self.work), RUN, candidates=["a", "b"], succeeded=succeeded, **options)
+        return summarize(str(self.work), RUN, steps=STEPS, candidates=["a", "b"], succeeded=succeeded, **options)
 
 
 @pytest.fixture
@@ -57,7 +66,7 @@ def statuses(summary: dict[str, Any]) -> dict[str, str]:
 def test_a_run_that_went_well(run: Run) -> None:
     for name in ALL[3:]:
         run.step(name, results={"gap": 0.6})
-    (run.folder / "results.json").write_text(json.dumps(RESULTS))
+    run.published()
     summary = run.summary(rates={"data": 1.0, "train": 10.0, "predict": 5.0})
     assert (summary["state"], summary["selected"]) == ("succeeded", "b")
     assert list(statuses(summary)) == ALL
@@ -78,11 +87,11 @@ def test_what_was_reused_and_what_never_started(run: Run) -> None:
     assert summary["state"] == "failed"
     assert summary["failed"] == ["train a"]
     assert {name for name, status in found.items() if status == "reused"} == {
-        *ALL[:3], *ALL[4:7], "validate-data", "train b",
+        *ALL[:3], *ALL[4:9], "validate-data", "train b",
     }  # fmt: skip
     assert summary["never_started"] == [
         "statistics", "predict validate a", "evaluate a", "evaluate b", "select-model", "analyze-errors",
-        "predict test", "write-submission", "promote-model", "publish-results",
+        "publish-results", "promote-model", "predict test", "write-submission",
     ]  # fmt: skip
     assert summary["what_to_do"] == ["train a failed: it broke. Its log says where; run again once that is mended."]
     assert one_line(summary) == f"run {RUN} failed at train a"
@@ -116,7 +125,7 @@ def test_nothing_to_do(run: Run) -> None:
 
 
 def test_the_results_of_an_earlier_attempt_are_not_those_of_a_failed_run(run: Run) -> None:
-    (run.folder / "results.json").write_text(json.dumps(RESULTS))
+    run.published()
     run.step("publish-results", "failed", error="no", wrong_input=False)
     assert "candidates" not in run.summary(succeeded=False)
 
@@ -124,7 +133,7 @@ def test_the_results_of_an_earlier_attempt_are_not_those_of_a_failed_run(run: Ru
 def test_the_end_writes_both_files_beside_the_records_and_where_asked(run: Run, tmp_path: Path) -> None:
     run.step("train a", "failed", error="<script>alert(1)</script>", wrong_input=False)
     summary = finish_run(
-        str(run.work), RUN, candidates=["a", "b"], succeeded=False,
+        str(run.work), RUN, steps=STEPS, candidates=["a", "b"], succeeded=False,
         copies={"summary.json": tmp_path / "json", "summary.html": tmp_path / "page"},
     )  # fmt: skip
     assert json.loads((run.folder / "summary.json").read_text()) == summary
@@ -134,3 +143,72 @@ def test_the_end_writes_both_files_beside_the_records_and_where_asked(run: Run, 
     assert "What to do" in page
     assert "<script>alert" not in page
     assert summary["webhook"] is None
+
+
+@pytest.mark.parametrize("step", ["promote-model", "write-submission", "predict test"])
+def test_a_step_that_cannot_be_done_keeps_no_results_back_but_fails_the_run(run: Run, step: str) -> None:
+    for name in ALL:
+        run.step(name, results={"state": "s"})
+    run.step(step, "failed", error="no such bucket", wrong_input=True)
+    run.published()
+    how: dict[str, Any] = {"steps": STEPS, "candidates": ["a", "b"], "succeeded": step == "promote-model"}
+    if how["succeeded"]:  # the backend knows nothing of it
+        with pytest.raises(InputError, match=f"{step}: no such bucket"):
+            finish_run(str(run.work), RUN, **how)
+    else:
+        finish_run(str(run.work), RUN, **how)
+    summary = json.loads((run.folder / "summary.json").read_text())
+    assert (summary["state"], summary["failed"], summary["selected"]) == ("failed", [step], "b")
+    assert summary["promotion"] == (None if step == "promote-model" else PROMOTION)
+    assert one_line(summary) == f"run {RUN} failed at {step}; its report and results are published all the same"
+    assert "Results" in (run.folder / "summary.html").read_text()
+    assert not (run.work / "finished.json").exists()
+
+
+def test_a_defect_is_no_wrong_input(run: Run) -> None:
+    run.step("promote-model", "failed", error="KeyError: 'x'", wrong_input=False)
+    with pytest.raises(RuntimeError, match="KeyError"):
+        finish_run(str(run.work), RUN, steps=STEPS, candidates=["a"], succeeded=True)
+
+
+def test_only_a_run_that_did_all_is_what_later_ones_are_compared_with(run: Run) -> None:
+    for name in ALL:
+        run.step(name, results={"state": "abc"})
+    run.published()
+    finish_run(str(run.work), RUN, steps=STEPS, candidates=["a", "b"], succeeded=True)
+    assert json.loads((run.work / "finished.json").read_text()) == {"run": RUN, "state": "abc"}
+
+
+def test_a_summary_that_is_tried_again_is_posted_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted: list[Any] = []
+    monkeypatch.setattr(finish.webhook, "post", lambda *message: posted.append(message))
+    run.step("promote-model", "failed", error="no", wrong_input=True)
+    for _ in range(2):
+        with pytest.raises(InputError):
+            finish_run(str(run.work), RUN, steps=STEPS, candidates=["a"], succeeded=True, address="https://h/x")
+    assert len(posted) == 1
+
+
+def test_the_summary_has_what_reused_steps_had_said(run: Run) -> None:
+    """Through the inputs of what ran, from record to record, also to a run before the last."""
+
+    def earlier(name: str, run_of_it: str, inputs: list[str], **content: Any) -> str:
+        path = run.work / "runs" / run_of_it / f"{name.replace(' ', '-')}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"step": name, "status": "succeeded", "bytes": 7, "started": "x", **content,
+                                    "inputs": [{"record": address} for address in inputs]}))  # fmt: skip
+        return str(path)
+
+    index = earlier("index-videos train", "yt8m-1", [], results={"videos": 96})
+    trained = earlier("train a", "yt8m-2", [index], results={"gap": 0.6})
+    run.step("evaluate a", inputs=[{"uri": "x", "record": trained}, {"uri": "y"}], results={"gap": 0.7})
+    rows = {row["step"]: row for row in run.summary()["steps"]}
+    for name, made_by, results in (
+        ("train a", "yt8m-2", {"gap": 0.6}),
+        ("index-videos train", "yt8m-1", {"videos": 96}),
+    ):
+        row = rows[name]
+        assert (row["status"], row["reused_from"], row["results"], row["bytes"]) == ("reused", made_by, results, 7)
+        assert (row["seconds"], row["cost"], row["attempt"]) == (None, None, None)
+    assert (rows["evaluate a"]["reused_from"], rows["evaluate a"]["results"]) == (None, {"gap": 0.7})
+    assert rows["train b"]["results"] == {}

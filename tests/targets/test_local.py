@@ -224,6 +224,14 @@ def test_an_interrupt_stops_the_steps_and_starts_no_other(slow_run: Any, tmp_pat
     assert wait_for(lambda: not any(Path(f"/proc/{process}").exists() for process in started), 5)
 
 
+def test_steps_end_with_a_run_that_is_killed(slow_run: Any, tmp_path: Path) -> None:
+    slow_run.kill()
+    slow_run.wait()
+    started = [int(path.stem) for path in tmp_path.glob("*.pid")]
+    assert len(started) == 2
+    assert wait_for(lambda: not any(Path(f"/proc/{process}").exists() for process in started), 15)
+
+
 def test_a_second_run_in_the_same_folder_is_refused(slow_run: Any, tmp_path: Path, pipeline: BaseComponent) -> None:
     with pytest.raises(InputError, match="another run is at work here"):
         run(pipeline, tmp_path / "run")

@@ -38,14 +38,15 @@ def carry_out_apart(
 
 
 def command(*words: Any) -> None:
-    """Run a command of yt8m to its end; a request to stop that comes meanwhile is handed on to it.
+    """Run a command of yt8m to its end; a request to stop is handed on to it, and it ends when this process does.
 
     Raises:
         CommandFailed: it ended badly.
         Interrupted: it was stopped by a signal, and goes on where it was when it is run again.
     """
     with _Stopping() as stopping:
-        process = subprocess.Popen([sys.executable, "-m", "yt8m", *map(str, words)], stderr=subprocess.PIPE, text=True,
+        process = subprocess.Popen([sys.executable, "-m", "yt8m.with_parent", *map(str, words)], text=True,
+                                   stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL)  # fmt: skip
         with process:
             stopping.hand_on_to(process)

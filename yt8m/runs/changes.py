@@ -11,6 +11,7 @@ from yt8m.artifacts import fingerprint
 from yt8m.champion.registry import Registry
 from yt8m.model_store import CHAMPION
 from yt8m.progress import log
+from yt8m.runs.records import read_records, run_folder
 from yt8m.storage import exists, join, read_json, write_json
 from yt8m.vocabulary import read_vocabulary
 
@@ -92,3 +93,9 @@ def _reason(last: dict[str, Any] | None, state: str, skip_unchanged: bool) -> st
 def note_finished(work_root: str, run: str, state: str) -> None:
     """Leave the state of a run that has ended well."""
     write_json(join(work_root, FINISHED), {"run": run, "state": state})
+
+
+def state_of(work_root: str, run: str) -> str:
+    """What check-changes found to decide a run; empty for a run without it."""
+    record = read_records(run_folder(work_root, run), ["check-changes"]).get("check-changes", {})
+    return str(record.get("results", {}).get("state", ""))

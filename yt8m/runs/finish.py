@@ -4,14 +4,17 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from yt8m.errors import InputError
 from yt8m.progress import log
 from yt8m.runs import webhook
+from yt8m.runs.changes import note_finished, state_of
 from yt8m.runs.records import run_folder
-from yt8m.runs.summary import one_line, summarize
+from yt8m.runs.summary import FAILED, SUCCEEDED, one_line, summarize
 from yt8m.runs.summary_page import render_summary
-from yt8m.storage import join, write_json, write_text
+from yt8m.storage import exists, join, read_json, write_json, write_text
 
 SUMMARY, PAGE = "summary.json", "summary.html"
+POSTED = "posted"
 StrPath = str | os.PathLike[str]
 
 
@@ -19,6 +22,7 @@ def finish_run(
     work_root: str,
     run: str,
     *,
+    steps: Sequence[Mapping[str, Any]],
     candidates: Sequence[str],
     succeeded: bool,
     message: str = "",
@@ -29,19 +33,23 @@ def finish_run(
     """Write the summary of a run beside its records, as JSON and as a page, and post it.
 
     Args:
-        work_root, run, candidates, succeeded, message, rates: as in `yt8m.runs.summary.summarize`.
+        work_root, run, steps, candidates, succeeded, message, rates: as in `yt8m.runs.summary.summarize`.
         address: of a webhook that takes `{"text", "summary"}` as JSON; empty for none. That it does not answer is
             noted in the summary and is no failure.
         copies: further files to write: `summary.json` and `summary.html` -> path.
 
     Returns:
         The summary, with `webhook` (None without one, `posted`, or why not).
+
+    Raises:
+        InputError, RuntimeError: the backend holds the run for a success, but a step could not be done; so that the run
+            fails.
     """
     summary = summarize(
-        work_root, run, candidates=candidates, succeeded=succeeded, message=message, rates=rates
+        work_root, run, steps=steps, candidates=candidates, succeeded=succeeded, message=message, rates=rates
     )  # fmt: skip
-    summary["webhook"] = _post(address, summary) if address else None
     folder = run_folder(work_root, run)
+    summary["webhook"] = _post(address, summary, join(folder, SUMMARY)) if address else None
     targets = [*((name, join(folder, name)) for name in (SUMMARY, PAGE)), *(copies or {}).items()]
     page = render_summary(summary)
     for name, target in targets:
@@ -50,11 +58,26 @@ def finish_run(
         else:
             write_text(target, page)
     log(one_line(summary))
+    if summary["state"] == SUCCEEDED:
+        note_finished(work_root, run, state_of(work_root, run))
+    if succeeded and summary["state"] == FAILED:
+        failed = [row for row in summary["steps"] if row["step"] in summary["failed"]]
+        causes = "; ".join(f"{row['step']}: {row['error']}" for row in failed)
+        told = f"the run did not do all that it should: {causes}"
+        raise InputError(told) if all(row["wrong_input"] for row in failed) else RuntimeError(told)
     return summary
 
 
-def _post(address: str, summary: dict[str, Any]) -> str:
+def _ended(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: summary[key] for key in ("state", "failed")}
+
+
+def _post(address: str, summary: dict[str, Any], written: str) -> str:
+    """Post the summary, once: a step that fails the run is tried again by the backend."""
+    before = read_json(written) if exists(written) else {}
+    if all(before.get(key) == value for key, value in {"webhook": POSTED, **_ended(summary)}.items()):
+        return POSTED
     problem = webhook.post(address, {"text": one_line(summary), "summary": summary})
     if problem:
         log(f"the webhook was not told: {problem}")
-    return problem or "posted"
+    return problem or POSTED

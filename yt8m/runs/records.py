@@ -9,19 +9,22 @@ import contextlib
 import re
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from yt8m.errors import InputError, one_line
+from yt8m.progress import log
 from yt8m.storage import exists, join, read_json, write_json
 
 RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 RUN_NAME = re.compile(r"yt8m(?:-[a-z]+)*-\d[\d-]*")
 UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_ERROR = 2000
+RECORD = "record"
+"""Metadata of an artifact: the address of the record of the step that made it, in this run or in an earlier one."""
 
 
 class Artifact(Protocol):
@@ -86,6 +89,7 @@ def recorded(
     *,
     kind: str = "data",
     run: str | None = None,
+    spare: bool = False,
 ) -> Iterator[Record]:
     """Keep a record of what happens inside.
 
@@ -96,6 +100,8 @@ def recorded(
         inputs: of the step.
         kind: of machine (data, train, predict): what an hour costs.
         run: its name, where a step without outputs is told it (its result is then never reused).
+        spare: let the steps that come after it do their work if this one cannot be done: a failure is recorded and told
+            by the run's summary, which then fails the run, and the outputs are empty.
     """
     run = run or run_of(outputs[0].uri)
     folder = run_folder(work_root, run) if run and work_root else None
@@ -110,11 +116,17 @@ def recorded(
     try:
         yield record
         record.content.update({"status": "succeeded", "results": _results(outputs), "bytes": sum(map(_size, outputs))})
+        for artifact in outputs:
+            artifact.metadata[RECORD] = address
     except BaseException as error:
         record.content.update(
             {"status": "failed", "error": _cause(error), "wrong_input": isinstance(error, InputError)}
         )
-        raise
+        if not spare or not isinstance(error, Exception):
+            raise
+        log(f"{step} could not be done: {record.content['error']}")
+        for artifact in outputs:
+            Path(artifact.path).touch()
     finally:
         seconds = round(time.monotonic() - started, 3)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -127,6 +139,26 @@ def read_records(folder: str, names: Sequence[str]) -> dict[str, dict[str, Any]]
     return {name: read_json(address) for name, address in addresses.items() if exists(address)}
 
 
+def records_behind(records: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The records, in earlier runs, of the steps whose results these steps reused, directly or not.
+
+    Returns:
+        By name of the step, each with `run`: the run that it is of.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    seen: set[str] = set()
+    waiting = list(records.values())
+    while waiting:
+        inputs = waiting.pop(0).get("inputs", [])
+        for address in dict.fromkeys(entry.get(RECORD) for entry in inputs):
+            if address and address not in seen and exists(address):
+                seen.add(address)
+                record = read_json(address)
+                found.setdefault(record["step"], {**record, "run": address.split("/")[-2]})
+                waiting.append(record)
+    return {step: record for step, record in found.items() if step not in records}
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -136,11 +168,12 @@ def _attempt(address: str) -> int:
 
 
 def _described(artifact: Artifact) -> dict[str, Any]:
-    return {"uri": artifact.uri, "fingerprint": artifact.metadata.get("fingerprint")}
+    made_by = {RECORD: artifact.metadata[RECORD]} if RECORD in artifact.metadata else {}
+    return {"uri": artifact.uri, "fingerprint": artifact.metadata.get("fingerprint"), **made_by}
 
 
 def _results(outputs: Sequence[Artifact]) -> dict[str, Any]:
-    return {key: value for artifact in outputs for key, value in artifact.metadata.items()}
+    return {key: value for artifact in outputs for key, value in artifact.metadata.items() if key != RECORD}
 
 
 def _size(artifact: Artifact) -> int:

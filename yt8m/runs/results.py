@@ -1,7 +1,8 @@
 """What a run made, at one place of the work root: the results of every candidate, the chosen one, and the pages.
 
-`{work_root}/runs/{run}/` gets `report.html`, `statistics.html`, `validation.html`, `submission.csv` and, last,
-`results.json`.
+`{work_root}/runs/{run}/` gets `report.html`, `statistics.html`, `validation.html` and, last, `results.json`. The
+promotion and the submission come after, each into the same folder by its own step, so that neither of them, if it
+cannot be done, keeps anything back.
 """
 
 import os
@@ -12,12 +13,12 @@ from typing import Any
 from yt8m.artifacts import read_table
 from yt8m.code_version import code_version
 from yt8m.errors import InputError
-from yt8m.runs.changes import note_finished
 from yt8m.runs.records import run_folder
 from yt8m.selection import gather_results, ranked
 from yt8m.storage import atomic_file, join, read_json, write_json
 
 RESULTS = "results.json"
+PROMOTION, SUBMISSION = "promotion.json", "submission.csv"
 StrPath = str | os.PathLike[str]
 NOTE = "chosen by the GAP on one half of the validation videos; gap and hit_at_1 of the candidates are of all of them"
 
@@ -73,38 +74,39 @@ def publish_results(
     metrics: Sequence[StrPath],
     selected: StrPath,
     indexes: Mapping[str, StrPath],
-    promotion: StrPath,
     files: Mapping[str, StrPath],
     work_root: str,
     run: str,
-    state: str,
     *,
     copy: StrPath,
 ) -> dict[str, Any]:
-    """Copy a run's files to its folder at the work root, then write its results and note that it has ended well.
+    """Copy a run's files to its folder at the work root, then write its results.
 
     Args:
         manifests, predictions, metrics, selected, indexes: as in `collect_results`.
-        promotion: the decision of promote-model (JSON).
         files: name there -> path here.
         work_root: where the folder is.
         run: name of the run.
-        state: see `yt8m.runs.changes.check_changes`.
         copy: another file for the results.
 
     Returns:
-        What `results.json` holds: that of `collect_results`, with `promotion` and `folder`.
+        What `results.json` holds: that of `collect_results`, with `folder`.
     """
     results = collect_results(manifests, predictions, metrics, selected, indexes)
     folder = run_folder(work_root, run)
     for name, path in files.items():
-        with atomic_file(join(folder, name)) as temporary:
-            shutil.copyfile(path, temporary)
-    results |= {"promotion": read_json(promotion), "folder": folder}
+        put(path, [folder], name)
+    results["folder"] = folder
     for target in (copy, join(folder, RESULTS)):
         write_json(target, results)
-    note_finished(work_root, run, state)
     return results
+
+
+def put(path: StrPath, folders: Sequence[str], name: str) -> None:
+    """Copy a file that a step made into the folder of its run (none where it is called by hand), under a name."""
+    for folder in folders:
+        with atomic_file(join(folder, name)) as temporary:
+            shutil.copyfile(path, temporary)
 
 
 def _partition(index: StrPath) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""The steps of a run in their order, for its summary: which come before which."""
+"""The steps of a run in their order, for its summary: which come before which.
 
-from collections.abc import Sequence
+The pipeline's definition says them (`targets.dag` reads them from it), once for all candidates; here they are those of
+a run.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-PARTITIONS = ("train", "validate", "test")
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,34 +18,32 @@ class Step:
     after: tuple[str, ...] = ()
 
 
-def steps_of(candidates: Sequence[str]) -> list[Step]:
-    """The steps of a run with these candidates, each after those that it waits for."""
-    sources = tuple(f"fingerprint-source {partition}" for partition in PARTITIONS)
-    indexes = tuple(f"index-videos {partition}" for partition in PARTITIONS)
-    return [
-        *(Step(name) for name in sources),
-        Step("check-changes", after=sources),
-        *(Step(name, after=("check-changes",)) for name in indexes),
-        Step("statistics", after=indexes[:1]),
-        Step("validate-data", after=indexes),
-        Step("rebalance", after=(*indexes, "validate-data")),
-        *(step for candidate in candidates for step in _candidate_steps(candidate)),
-        Step("select-model", after=tuple(f"evaluate {candidate}" for candidate in candidates)),
-        Step("analyze-errors", after=("select-model",)),
-        Step("predict test", "predict", ("select-model",)),
-        Step("write-submission", after=("predict test",)),
-        Step("promote-model", "predict", ("select-model",)),
-        Step("publish-results", after=("statistics", "analyze-errors", "write-submission", "promote-model")),
-    ]
+def steps_of(described: Sequence[Mapping[str, Any]], candidates: Sequence[str]) -> list[Step]:
+    """The steps of a run with these candidates, each after those that it waits for.
+
+    Args:
+        described: `{name, kind, after, each}` of each step of the pipeline; those with `each` are there once for each
+            candidate, named `NAME CANDIDATE`.
+        candidates: names.
+    """
+    each = {entry["name"] for entry in described if entry["each"]}
+    steps: list[Step] = []
+    for entry in described:
+        if not entry["each"]:
+            after = [place for name in entry["after"] for place in _places(name, each, candidates)]
+            steps.append(Step(entry["name"], entry["kind"], tuple(after)))
+        elif entry is next(first for first in described if first["each"]):
+            steps += [_of(candidate, own, each) for candidate in candidates for own in described if own["each"]]
+    return steps
 
 
-def _candidate_steps(candidate: str) -> list[Step]:
-    trained, predicted = f"train {candidate}", f"predict validate {candidate}"
-    return [
-        Step(trained, "train", ("rebalance",)),
-        Step(predicted, "predict", (trained,)),
-        Step(f"evaluate {candidate}", after=(predicted,)),
-    ]
+def _places(name: str, each: set[str], candidates: Sequence[str]) -> list[str]:
+    return [f"{name} {candidate}" for candidate in candidates] if name in each else [name]
+
+
+def _of(candidate: str, entry: Mapping[str, Any], each: set[str]) -> Step:
+    after = tuple(f"{name} {candidate}" if name in each else name for name in entry["after"])
+    return Step(f"{entry['name']} {candidate}", entry["kind"], after)
 
 
 def before(steps: Sequence[Step], names: set[str]) -> set[str]:

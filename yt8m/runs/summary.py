@@ -1,7 +1,8 @@
 """The summary of a run, whether it succeeded or not: what ran, what came out, what it cost, and what to do now.
 
-It is written from the records that the steps left at the work root. A step without a record was reused from an earlier
-run, if the run succeeded or a later step has a record; otherwise it never started.
+It is written from the records that the steps left at the work root; what the backend says of its tasks is a hint. A
+step without a record was reused from an earlier run, if the run succeeded or a later step has a record (what it said
+stands in that run's record); otherwise it never started.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from yt8m.code_version import code_version
-from yt8m.runs.records import read_records, run_folder
-from yt8m.runs.results import RESULTS
+from yt8m.runs.records import read_records, records_behind, run_folder
+from yt8m.runs.results import PROMOTION, RESULTS
 from yt8m.runs.steps import Step, before, steps_of
-from yt8m.storage import exists, join, read_json
+from yt8m.storage import join, read_json
 
 SUCCEEDED, FAILED, KILLED, REUSED, NEVER = "succeeded", "failed", "killed", "reused", "never started"
 UNCHANGED = "unchanged"
@@ -22,6 +23,7 @@ def summarize(
     work_root: str,
     run: str,
     *,
+    steps: Sequence[Mapping[str, Any]],
     candidates: Sequence[str],
     succeeded: bool,
     message: str = "",
@@ -32,32 +34,38 @@ def summarize(
     Args:
         work_root: where its records lie.
         run: its name.
+        steps: of the pipeline; see `yt8m.runs.steps.steps_of`.
         candidates: their names.
         succeeded: whether the pipeline says so.
         message: what the pipeline says of a failure.
         rates: price of an hour by kind of machine; empty for no cost.
 
     Returns:
-        What `publish-results` collected, if it came to that (`candidates`, `selected`, `promotion`, ...), and `run`,
-        `state` (succeeded, failed, unchanged), `started`, `ended`, `seconds` (of all steps), `steps` (`{step, kind,
-        status, seconds, attempt, results, error, cost}`), `cost` (None without rates), `failed`, `never_started`,
+        What `publish-results` collected, if it came to that (`candidates`, `selected`, ...), the `promotion` (None
+        where none was decided), and `run`, `state` (succeeded, failed, unchanged), `started`, `ended`, `seconds` (of
+        all steps), `steps` (`{step, kind, status, seconds, attempt, results, bytes, error, cost, reused_from}`; of a
+        reused step `results`, `bytes` and `reused_from` are of the run that made it), `cost` (None without rates),
+        `failed`, `never_started`,
         `what_to_do` (sentences) and `message`.
     """
-    folder, steps = run_folder(work_root, run), steps_of(candidates)
-    records = read_records(folder, [step.name for step in steps])
+    folder, expanded = run_folder(work_root, run), steps_of(steps, candidates)
+    records = read_records(folder, [step.name for step in expanded])
     unchanged = records.get("check-changes", {}).get("results", {}).get("changed") is False
-    rows = [_row(step, records, _missing(steps, records, succeeded, unchanged), rates or {}) for step in steps]
-    state = UNCHANGED if unchanged and succeeded else SUCCEEDED if succeeded else FAILED
-    results = join(folder, RESULTS)
+    missing, earlier = _missing(expanded, records, succeeded, unchanged), records_behind(records)
+    rows = [_row(step, records, missing, earlier, rates or {}) for step in expanded]
+    failed = [row["step"] for row in rows if row["status"] in (FAILED, KILLED)]
+    state = FAILED if failed or not succeeded else UNCHANGED if unchanged else SUCCEEDED
+    done = {name for name, record in records.items() if record["status"] == SUCCEEDED}
     summary = {
-        **(read_json(results) if exists(results) and state == SUCCEEDED else {}),
+        **(read_json(join(folder, RESULTS)) if "publish-results" in done else {}),
+        "promotion": read_json(join(folder, PROMOTION)) if "promote-model" in done else None,
         "run": run,
         "state": state,
         **_times(records),
         "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
         "steps": rows,
         "cost": _cost(rows, rates),
-        "failed": [row["step"] for row in rows if row["status"] in (FAILED, KILLED)],
+        "failed": failed,
         "never_started": [row["step"] for row in rows if row["status"] == NEVER],
         "message": message,
         "code_version": code_version(),
@@ -71,7 +79,8 @@ def one_line(summary: dict[str, Any]) -> str:
     if state == UNCHANGED:
         return f"run {run}: nothing has changed since the last run, so nothing was done"
     if state == FAILED:
-        return f"run {run} failed at {', '.join(summary['failed']) or 'an unknown step'}"
+        kept = "; its report and results are published all the same" if "candidates" in summary else ""
+        return f"run {run} failed at {', '.join(summary['failed']) or 'an unknown step'}{kept}"
     first = next((row for row in summary.get("candidates", []) if row["name"] == summary["selected"]), None)
     chosen = f": {first['name']} with GAP {first['gap']:.4f}" if first else ""
     promotion = summary.get("promotion")
@@ -89,9 +98,14 @@ def _missing(steps: Sequence[Step], records: Mapping[str, Any], succeeded: bool,
 
 
 def _row(
-    step: Step, records: Mapping[str, dict[str, Any]], missing: Mapping[str, str], rates: Mapping[str, float]
+    step: Step,
+    records: Mapping[str, dict[str, Any]],
+    missing: Mapping[str, str],
+    earlier: Mapping[str, dict[str, Any]],
+    rates: Mapping[str, float],
 ) -> dict[str, Any]:
     record = records.get(step.name, {})
+    reused = earlier.get(step.name, {}) if not record and missing[step.name] == REUSED else {}
     status = record.get("status", missing[step.name])
     seconds = record.get("seconds")
     rate = rates.get(step.kind)
@@ -101,7 +115,9 @@ def _row(
         "status": KILLED if status == "running" else status,
         "seconds": seconds,
         "attempt": record.get("attempt"),
-        "results": record.get("results", {}),
+        "results": (record or reused).get("results", {}),
+        "bytes": (record or reused).get("bytes"),
+        "reused_from": reused.get("run"),
         "error": record.get("error"),
         "wrong_input": record.get("wrong_input", False),
         "peak_memory_bytes": record.get("peak_memory_bytes"),

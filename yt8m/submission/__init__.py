@@ -1,4 +1,5 @@
-"""The challenge's submission: `VideoId,LabelConfidencePairs`, then one line a video with its 20 best labels.
+"""The challenge's submission: `VideoId,LabelConfidencePairs`, then one line a video with its 20 best labels (all of
+them, where the model has fewer).
 
 A line is `id,label confidence label confidence ...`, most confident first. Confidences are rounded to 6 decimals in
 float64 (half to even, as `%.6f` does). What the challenge would refuse or score wrongly is refused here: a video that
@@ -68,7 +69,7 @@ def write_submission(
     model_bytes = check_size(models, used) if models else None
     return {
         "videos": len(tables[0]),
-        "pairs": PAIRS,
+        "pairs": pairs_of(tables[0]),
         "bytes": write_csv(names, tables, output),
         "models": [model["name"] for model in used],
         "files": len(tables),
@@ -98,12 +99,18 @@ def write_csv(names: list[str], tables: list[Predictions], output: str | os.Path
         return temporary.stat().st_size
 
 
+def pairs_of(table: Predictions) -> int:
+    """Pairs of a video in the submission: 20, or all classes of a model that has fewer."""
+    return min(PAIRS, int(table.metadata["num_classes"]))
+
+
 def _check_table(name: str, table: Predictions) -> None:
     width = table.top_labels.shape[1]
     if not len(table):
         refuse(name, "it holds no videos; predict the test index")
-    if width < PAIRS:
-        refuse(name, f"it holds the top {width} labels of a video, {PAIRS} are needed; predict with --top {PAIRS}")
+    needed = pairs_of(table)
+    if width < needed:
+        refuse(name, f"it holds the top {width} labels of a video, {needed} are needed; predict with --top {needed}")
     check_ids(name, table.video_ids)
 
 

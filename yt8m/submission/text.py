@@ -23,7 +23,7 @@ def lines(ids: np.ndarray, labels: np.ndarray, confidences: np.ndarray, num_clas
     """
     names = _label_table(num_classes)
     pair = np.dtype([("label", names.dtype), ("space", "u1"), ("confidence", "u8"), ("end", "u1")])
-    text = np.empty(len(ids), np.dtype([("id", ids.dtype), ("comma", "u1"), ("pairs", pair, labels.shape[1])]))
+    text = np.empty(len(ids), np.dtype([("id", ids.dtype), ("comma", "u1"), ("pairs", pair, (labels.shape[1],))]))
     units = np.rint(np.minimum(confidences, np.float32(1)).astype(np.float64) * _UNITS).astype(np.int32)
     text["id"] = ids
     text["comma"] = ord(",")
