@@ -19,7 +19,7 @@ from yt8m.storage import require_file
 
 KEYS = ("name", "preset", "overrides")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-EXAMPLE = "{name: netvlad-16, preset: netvlad, overrides: {model.clusters: 16}}"
+EXAMPLE = "{name: netvlad-16, preset: netvlad-small, overrides: {model.clusters: 16}}"
 
 
 def check_candidate(value: Any, where: str = "candidate") -> dict[str, Any]:

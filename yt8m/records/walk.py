@@ -125,7 +125,7 @@ class Walk:
             kind = file_kind(block) if offset == 0 else None
             if kind and not self._skip:
                 raise RecordError(self._name, 0, 0, *kind) from None
-            return 0, kind[0] if kind else str(error)
+            return 0, "; ".join(kind) if kind else str(error)
 
     def _step_over(self, offset: int, problem: str) -> tuple[int, bytes]:
         if not self._skip:
