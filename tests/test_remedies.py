@@ -69,7 +69,7 @@ def test_an_option_that_is_named_is_there() -> None:
         (str(file.relative_to(ROOT)), option)
         for file, found in texts().items()
         for text in found
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9](?![\w-]*=)", text)
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9](?!\w|[\w-]*=)", text)
         if option not in options() | OTHER_PROGRAMS
     }
     assert not unknown
@@ -94,7 +94,7 @@ def test_a_preset_or_recipe_that_is_named_is_there() -> None:
         for text in found:
             for preset in re.findall(r"(?:--preset |the preset (?=\w+-)|preset: (?=[\w-]+[,}]))([a-z][\w-]+)", text):
                 assert preset in preset_names(), (file, text)
-            for recipe in re.findall(r"(?:recipe: |--recipe )([a-z][a-z0-9-]*[a-z0-9])", text):
+            for recipe in re.findall(r"--recipe ([a-z][a-z0-9-]*[a-z0-9])", text):
                 assert recipe in recipe_names(), (file, text)
 
 
