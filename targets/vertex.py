@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import requests
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
+from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from google.cloud import aiplatform
 from google.cloud.aiplatform_v1 import PipelineJob
 
@@ -17,6 +16,7 @@ from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, ca
 from targets.tokens import GoogleToken, Token
 from yt8m.errors import InputError
 from yt8m.storage import is_remote, join, list_tree
+from yt8m.storage.google_calls import worth_trying
 
 STATES = {
     "PIPELINE_STATE_SUCCEEDED": "succeeded",
@@ -26,8 +26,6 @@ STATES = {
     "PIPELINE_STATE_CANCELLING": "running",
 }
 CONSOLE = "https://console.cloud.google.com/vertex-ai/locations/{region}/pipelines/runs/{run}?project={project}"
-PASSING = (exceptions.TooManyRequests, exceptions.ServerError, TransportError, requests.ConnectionError,
-           requests.Timeout)  # fmt: skip
 SETTINGS_LABEL = "yt8m-settings"
 CHECK = {
     0: "--project, --region, --staging-bucket and --service-account are right, and the region has the GPU under steps "
@@ -201,9 +199,9 @@ class Vertex:
             with calmly():
                 return function()
 
-        passing = (*PASSING, exceptions.Conflict) if conflict else PASSING
+        is_worth_it = worth_trying(lambda error: conflict and isinstance(error, exceptions.Conflict))
         try:
-            return persist(quietly, lambda error: isinstance(error, passing), self._where)
+            return persist(quietly, is_worth_it, self._where)
         except StillFailing as error:
             raise InputError(f"{self._where}: {self._hide(str(error))}; run the command again later") from error
         except (exceptions.Unauthorized, RefreshError) as error:

@@ -47,9 +47,10 @@ class Emulator:
         finally:
             connection.close()
 
-    def fault(self, kind: str, method: str = "GET", path: str = "", count: int = 1) -> None:
-        """The next `count` requests of this method whose address matches go wrong."""
-        self.request("POST", "/_faults", {"kind": kind, "method": method, "path": path, "count": count})
+    def fault(self, kind: str, method: str = "GET", path: str = "", count: int = 1, seconds: float = 2.0) -> None:
+        """The next `count` requests of this method whose address matches go wrong; `slow` ones take so long."""
+        fault = {"kind": kind, "method": method, "path": path, "count": count, "seconds": seconds}
+        self.request("POST", "/_faults", fault)
 
     def log(self) -> list[dict[str, Any]]:
         """The requests so far."""

@@ -19,10 +19,10 @@ def code_version(*packages: str, without: frozenset[str] = frozenset()) -> str:
     """Fingerprint of code.
 
     Args:
-        packages: packages of yt8m, such as `training`. Their modules count together with every module that these
-            import, directly or not, and with the tables beside them (`.npy`, `.csv`) that these name; presets, recipes
-            and templates do not. A change of the report is then no change of the training. Without any, the whole
-            library counts.
+        packages: packages or modules of yt8m, such as `training`. Their modules count together with every module that
+            these import, directly or not, and with the tables beside them (`.npy`, `.csv`) that these name; presets,
+            recipes and templates do not. A change of the report is then no change of the training. Without any, the
+            whole library counts.
         without: modules and packages, such as `loader.files`, that do not count, nor what they alone import.
     """
     if not packages:
@@ -39,7 +39,8 @@ def counted_modules(packages: Iterable[str], without: frozenset[str] = frozenset
         return not left_out & {module.with_suffix(""), *module.parents}
 
     found: set[Path] = set()
-    waiting = [file for package in packages for file in (ROOT / package).rglob("*.py")]
+    waiting = [file for name in packages for file in ((ROOT / name).with_suffix(".py"), *(ROOT / name).rglob("*.py"))]
+    waiting = [file for file in waiting if file.exists()]
     while waiting:
         module = waiting.pop()
         if module not in found and counts(module):

@@ -12,6 +12,8 @@ from yt8m.code_version import code_version
 from yt8m.presets import EXPORT_KEYS
 from yt8m.storage import is_remote
 
+DECISIVE = ("training", "pinned")
+"""The code that makes a model, and what it pins of the environment."""
 DELIVERY = frozenset({
     "artifacts", "code_version", "errors", "exported_model", "judged", "model_identity", "prediction", "predictions",
     "presets", "progress", "quiet", "saved_parts", "storage", "vocabulary",
@@ -88,7 +90,7 @@ def window_of(source: str, window_bytes: int) -> int | None:
 
 def training_code() -> str:
     """Fingerprint of the code that decides a trained model."""
-    return code_version("training", without=DELIVERY)
+    return code_version(*DECISIVE, without=DELIVERY)
 
 
 def installed_libraries(engine: str = "tensorflow") -> dict[str, str]:

@@ -16,6 +16,7 @@ from yt8m.champion import vertex as module
 from yt8m.champion.registry import Registry
 from yt8m.champion.vertex import publish
 from yt8m.errors import InputError
+from yt8m.storage import google_calls
 
 REGISTRY = "gs://bucket/champions"
 PARENT = "projects/tagging/locations/europe-west4"
@@ -82,7 +83,9 @@ def test_a_promotion_that_was_not_published_is_published_by_the_next_run(
 ) -> None:
     offer(served["fair"], REGISTRY, terms=Terms(vertex=target))
     vertex.fault("403", "POST", "upload")
-    with pytest.raises(InputError, match=r"models/yt8m: access denied; give this identity roles/aiplatform\.user"):
+    with pytest.raises(
+        InputError, match=r"models/yt8m: access denied \(403 .*\); give this identity roles/aiplatform\.user"
+    ):
         offer(served["good"], REGISTRY, served["fair"], terms=Terms(vertex=target))
     assert champion_of(REGISTRY) == served["good"].fingerprint
     assert "champion" in aliases(vertex)["1"]
@@ -128,7 +131,7 @@ def test_a_rollback_that_was_not_meant_to_be_published_is_done_without(
     assert roll_back(REGISTRY, vertex=target)["champion"]["fingerprint"] == served["fair"].fingerprint
 
 
-@pytest.mark.parametrize("kind", ["409", "429", "503", "500", "reset", "lost"])
+@pytest.mark.parametrize("kind", ["401", "408", "409", "429", "503", "500", "reset", "lost"])
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "upload"), ("POST", "merge"), ("GET", "/models/[^/]+$"), ("GET", "operations")]
 )
@@ -140,7 +143,7 @@ def test_a_service_that_stumbles_ends_in_the_same_state(
     version = made["vertex"]["version"]
     assert {"champion", f"model-{served['fair'].fingerprint}"} <= set(aliases(vertex)[version])
     assert len(aliases(vertex)) == 1
-    stumbled = [where for _, where, status in vertex.log() if status in {0, 409, 429, 500, 503}]
+    stumbled = [where for _, where, status in vertex.log() if status in {0, 401, 408, 409, 429, 500, 503}]
     once = (kind, path) == ("lost", "upload")
     assert sum(bool(re.search(path, where)) for where in stumbled) == (1 if once else 2)
 
@@ -148,10 +151,10 @@ def test_a_service_that_stumbles_ends_in_the_same_state(
 def test_giving_up_is_one_line_and_leaves_the_registry(
     served: dict[str, Made], vertex: Vertex, target: VertexTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(google_calls, "GIVE_UP_SECONDS", 0.5)
     vertex.fault("503", "GET", "models", count=999)
     with pytest.raises(
-        InputError, match=r"models/yt8m: Vertex AI is still failing after .*injected.*run the same command"
+        InputError, match=r"Vertex AI, projects/.*/models/yt8m: still failing after .*injected.*run the same command"
     ):
         offer(served["fair"], REGISTRY, terms=Terms(vertex=target))
     assert champion_of(REGISTRY) == served["fair"].fingerprint
@@ -181,7 +184,7 @@ def test_what_cannot_be_published_is_refused_before_anything_changes(
 def test_what_the_service_refuses_is_one_line(served: dict[str, Made], vertex: Vertex, target: VertexTarget) -> None:
     wrong = VertexTarget("tagging", "europe-west4", serving_image="", endpoint=vertex.endpoint)
     with pytest.raises(
-        InputError, match=r"Vertex AI refused \(.*image_uri is required\).*is champion since change 1, which stays"
+        InputError, match=r"models/yt8m: refused \(.*image_uri is required\).*is champion since change 1, which stays"
     ):
         offer(served["fair"], REGISTRY, terms=Terms(vertex=wrong))
 

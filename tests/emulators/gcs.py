@@ -1,7 +1,8 @@
 """A storage emulator: the part of the Cloud Storage JSON API that google-cloud-storage uses, as a process of its own.
 
 It enforces what the real service enforces and what other emulators leave out: `ifGenerationMatch` (412), ranges (206,
-416), paged listings, resumable uploads, and CRC32C given by the client. `plumbing.py` says how it misbehaves.
+416), paged listings, resumable uploads, and CRC32C given by the client. It gives out
+tokens, too, at /token. `plumbing.py` says how it misbehaves.
 
 Run it by `python gcs.py`; it prints its port on the first line.
 """
@@ -119,6 +120,8 @@ class StorageHandler(Handler):
 
     def work(self, method: str, query: dict[str, str], body: bytes) -> Answer:
         path = urllib.parse.urlsplit(self.path).path
+        if (method, path) == ("POST", "/token"):  # the service that gives out tokens (RFC 6749, section 5.1)
+            return as_json({"access_token": "fresh", "expires_in": 3600, "token_type": "Bearer"})
         match = re.fullmatch(r"(/upload|/download)?/storage/v1/b(?:/([^/]+)(?:/o(?:/([^/]+))?)?)?", path)
         if not match:
             raise HttpError(404, f"Not Found: {path}")

@@ -19,8 +19,17 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, NamedTuple
 
-# answer with the status instead of working; send half of the body; reset before the work; reset after the work
-FAULTS = r"[45]\d\d|short|reset|lost"
+FAULTS = r"[45]\d\d|short|reset|lost|slow"
+"""How a request goes wrong, each as the services or the network between do it:
+
+    408, 429, 5xx  the status instead of the work; "retry using truncated exponential backoff"
+                   (cloud.google.com/storage/docs/retry-strategy, .../json_api/v1/status-codes)
+    401            "Invalid Credentials": the access token is expired or invalid (.../json_api/v1/status-codes)
+    short          half of the body, then the connection is closed (RFC 9112, section 8: an incomplete message)
+    reset          the connection is reset before the work (RFC 9293, section 3.5.2)
+    lost           the work is done and the connection reset before the answer: whether it was is not to be known
+    slow           the work is done, and the answer comes after `seconds` (2 unless told)
+"""
 
 
 class HttpError(Exception):
@@ -53,13 +62,15 @@ class Service:
         self.faults: list[dict[str, Any]] = []
         self.log: list[dict[str, Any]] = []
 
-    def next_fault(self, method: str, path: str) -> str | None:
+    def next_fault(self, method: str, path: str) -> tuple[str | None, float]:
+        """The kind of fault that a request meets, and how late its answer is."""
         with self.lock:
             for fault in self.faults:
                 if fault["count"] > 0 and fault["method"] == method and re.search(fault["path"], path):
                     fault["count"] -= 1
-                    return str(fault["kind"])
-        return None
+                    kind = str(fault["kind"])
+                    return kind, float(fault.get("seconds", 2)) if kind == "slow" else 0.0
+        return None, 0.0
 
     def route(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
         """The answer to a request, as what JSON can hold."""
@@ -112,18 +123,19 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path.startswith("/_"):
             return self._reply(as_json(self._control(json.loads(body or b"{}"))))
-        fault = self.service.next_fault(method, self.shown())
+        fault, seconds = self.service.next_fault(method, self.shown())
         if fault == "reset":
             return self._reset(method)
         try:
             if fault and fault.isdecimal():
-                raise HttpError(int(fault), "injected")
+                raise HttpError(int(fault), "Invalid Credentials (injected)" if fault == "401" else "injected")
             answer = self.work(method, query, body)
         except HttpError as error:
             answer = as_json(self.service.error_body(error.status, str(error)), error.status)
         if fault == "lost":
             return self._reset(method)
         self._note(method, answer.status, len(answer.data))
+        time.sleep(seconds)
         return self._reply(answer, half=fault == "short")
 
     def _control(self, body: Any) -> Any:

@@ -1,15 +1,19 @@
 """gs:// through the real client, against an emulator that enforces preconditions and misbehaves on request."""
 
+import functools
 import http.client
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from google.cloud.storage import Client as gcs_client
+from google.oauth2.credentials import Credentials
 
 from yt8m import storage
 from yt8m.errors import InputError
-from yt8m.storage import cloud
+from yt8m.storage import cloud, google_calls
 
 SHARD = os.urandom(50_000)
 
@@ -36,7 +40,9 @@ def test_what_is_written_is_read_back(gcs, tmp_path: Path) -> None:
 
 def test_a_large_file_goes_up_in_a_resumable_upload(gcs, tmp_path: Path) -> None:
     data = os.urandom(9 << 20)
-    gcs.fault("503", "PUT", "upload_id", count=1)
+    for kind in ("503", "408", "401", "reset"):
+        gcs.fault(kind, "PUT", "upload_id", count=1)
+        gcs.fault(kind, "POST", "uploadType=resumable", count=1)
     address = put("big", data, tmp_path)
     assert storage.read_bytes(address) == data
     assert any("uploadType=resumable" in entry["path"] for entry in gcs.log())
@@ -78,7 +84,7 @@ def test_a_listing_of_more_than_one_page(gcs, tmp_path: Path) -> None:
     assert sum("pageToken" in entry["path"] for entry in gcs.log()) == 1
 
 
-@pytest.mark.parametrize("kind", ["429", "503", "short", "reset", "lost"])
+@pytest.mark.parametrize("kind", ["401", "408", "429", "503", "short", "reset", "lost"])
 def test_reads_survive_what_goes_wrong(gcs, tmp_path: Path, kind: str) -> None:
     address = put("shard", SHARD, tmp_path)
     gcs.fault(kind, "GET", "alt=media", count=2)
@@ -90,7 +96,7 @@ def test_reads_survive_what_goes_wrong(gcs, tmp_path: Path, kind: str) -> None:
     assert len(storage.list_files("gs://bucket/shar*")) == 1
 
 
-@pytest.mark.parametrize("kind", ["429", "503", "reset", "lost"])
+@pytest.mark.parametrize("kind", ["401", "408", "429", "503", "reset", "lost"])
 def test_uploads_survive_too_even_when_the_answer_is_lost(gcs, tmp_path: Path, kind: str) -> None:
     (tmp_path / "f").write_bytes(SHARD)
     gcs.fault(kind, "POST", "upload", count=1)
@@ -159,10 +165,111 @@ def test_what_is_not_there_is_one_line(gcs, source: str, says: str) -> None:
 
 def test_giving_up_names_the_object(gcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     address = put("shard", SHARD, tmp_path)
-    monkeypatch.setattr(cloud, "GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(google_calls, "GIVE_UP_SECONDS", 0.5)
     gcs.fault("503", "GET", "alt=media", count=99)
     with pytest.raises(InputError, match=r"gs://bucket/shard: still failing after 0 s .*503.*; try again"):
         storage.read_range(address, 0, 10)
+
+
+CALLS: dict[str, Any] = {
+    "describe": lambda address, folder: cloud.describe(address),
+    "read": lambda address, folder: cloud.read_bytes(address),
+    "range": lambda address, folder: cloud.read_range(address, 0, 10),
+    "download": lambda address, folder: cloud.download(address, folder / "copy"),
+    "upload": lambda address, folder: cloud.upload(folder / "local", address),
+    "list": lambda address, folder: cloud.list_objects("gs://bucket/shar*"),
+    "list below": lambda address, folder: cloud.list_below("gs://bucket/a"),
+    "delete": lambda address, folder: cloud.delete(address),
+}
+METHODS = {"upload": "POST", "delete": "DELETE"}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_outlives_a_fault_that_passes_and_says_of_any_other_what_it_is(
+    gcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    address, method = put("shard", SHARD, tmp_path), METHODS.get(call, "GET")
+    for kind in ("408", "401"):
+        gcs.fault(kind, method)
+    CALLS[call](address, tmp_path)
+    put("shard", SHARD, tmp_path)
+    for kind, says in (
+        ("401", r"the identity is refused \(401: .*\); renew it with `gcloud auth application-default login`"),
+        ("403", r"access denied \(403 .*injected.*\); give this identity roles/storage\.objectUser on the bucket"),
+        ("400", r"refused \(400 .*injected.*\); see that the address is right"),
+    ):
+        gcs.fault(kind, method, count=google_calls.REFUSALS if kind == "401" else 1)
+        with pytest.raises(InputError, match=rf"^gs://bucket/\S+: {says}") as error:
+            CALLS[call](address, tmp_path)
+        assert "\n" not in str(error.value)
+    monkeypatch.setattr(google_calls, "GIVE_UP_SECONDS", 0.2)
+    gcs.fault("408", method, count=9)
+    with pytest.raises(InputError, match=r"^gs://bucket/\S+: still failing after 0 s \(.*408.*\); try again"):
+        CALLS[call](address, tmp_path)
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again(gcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = put("shard", SHARD, tmp_path)
+    monkeypatch.setattr(cloud, "TIMEOUT_SECONDS", (1.0, 0.2))
+    gcs.fault("slow", "GET", "alt=media", seconds=1)
+    assert storage.read_bytes(address) == SHARD
+    gcs.fault("slow", "POST", "upload", seconds=1)
+    (tmp_path / "f").write_bytes(SHARD)
+    cloud.upload(tmp_path / "f", "gs://bucket/f", expected_generation=0)
+    assert storage.read_bytes("gs://bucket/f") == SHARD
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_was(gcs, tmp_path: Path) -> None:
+    data = os.urandom(1 << 20)
+    address = put("shard", data, tmp_path)
+    gcs.fault("short", "GET", "alt=media", count=1)
+    assert storage.stage(address, tmp_path / "scratch").read_bytes() == data
+    ranges = [entry["range"] for entry in gcs.log() if "alt=media" in entry["path"]]
+    assert len(ranges) == 2
+    assert int(ranges[1].removeprefix("bytes=").partition("-")[0]) > 0
+
+
+@pytest.fixture
+def identity(gcs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client with credentials whose token has to be fetched from the emulator first."""
+    asked = f"{gcs.host}/token"
+    made = gcs_client(
+        project="p", credentials=Credentials(None, refresh_token="r", token_uri=asked, client_id="c", client_secret="s")
+    )
+    monkeypatch.setattr(cloud, "client", functools.cache(lambda process: made))
+
+
+@pytest.mark.parametrize("kind", ["503", "408", "reset"])
+def test_a_token_service_that_fails_is_asked_again(gcs, identity: None, tmp_path: Path, kind: str) -> None:
+    gcs.fault(kind, "POST", "/token", count=1)
+    assert storage.read_bytes(put("shard", SHARD, tmp_path)) == SHARD
+    gcs.fault("401", "GET", "alt=media", count=1)
+    assert storage.read_bytes("gs://bucket/shard") == SHARD
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("reset", r"still failing after 1 s \(.*Connection.*\); try again"),
+        ("400", r"the credentials cannot be renewed \(.*\); run `gcloud auth application-default login` again"),
+    ],
+)
+def test_a_token_service_that_goes_on_failing_is_one_line(
+    gcs, identity: None, monkeypatch: pytest.MonkeyPatch, kind: str, says: str
+) -> None:
+    monkeypatch.setattr(google_calls, "GIVE_UP_SECONDS", 1.0)
+    gcs.fault(kind, "POST", "/token", count=99)
+    with pytest.raises(InputError, match=rf"^gs://bucket/shard: {says}"):
+        storage.read_bytes("gs://bucket/shard")
+
+
+def test_nobody_at_the_address_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(google_calls, "GIVE_UP_SECONDS", 0.2)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    cloud.client.cache_clear()
+    with pytest.raises(InputError, match=r"^gs://bucket/shard: still failing after 0 s \(.*refused.*\); try again"):
+        storage.exists("gs://bucket/shard")
+    cloud.client.cache_clear()
 
 
 def test_a_local_copy_is_the_object_and_goes_afterwards(gcs, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_of_steps_of_one_name_the_worst_counts(states: list[str]) -> None:
     assert states_by_name([("a", "succeeded"), ("b", "running")]) == {"a": "succeeded", "b": "running"}
 
 
-@pytest.mark.parametrize("kind", ["429", "503", "reset", "lost", "409"])
+@pytest.mark.parametrize("kind", ["408", "429", "503", "reset", "lost", "409"])
 def test_a_service_that_stumbles_gets_one_run_and_one_schedule(cluster: Cluster, job: Job, kind: str) -> None:
     service = cluster.service()
     if kind != "409":

@@ -21,7 +21,7 @@ CHAMPION = "champion"
 SAVED_MODEL = "saved_model"
 SERVING_IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
-GIVE_UP_SECONDS = 300.0
+ROLE = "roles/aiplatform.user"
 UPLOAD_SECONDS = 1800.0
 POLL_SECONDS = 2.0
 
@@ -138,11 +138,11 @@ class _Models:
     def __init__(self, target: VertexTarget):
         self._target = target
         try:
-            from google.api_core import exceptions, retry
+            from google.api_core import exceptions
             from google.cloud.aiplatform_v1 import ModelServiceClient
         except ImportError as error:
             raise InputError("Vertex AI needs google-cloud-aiplatform; install yt8m[pipeline]") from error
-        self._exceptions, self._retry, self._service = exceptions, retry, ModelServiceClient
+        self._exceptions, self._service = exceptions, ModelServiceClient
         self._client = self._call(self._connect)
 
     def ensure(self, change: Change, artifacts: str) -> tuple[str, bool]:
@@ -208,32 +208,15 @@ class _Models:
         return str(operation.result().model_version_id)
 
     def _policy(self) -> Any:
-        return self._retry.Retry(predicate=self._is_transient, initial=0.2, maximum=20.0, timeout=GIVE_UP_SECONDS)
+        """A conflict is another upload at the same time: what it made is found the next time."""
+        from yt8m.storage.google_calls import patience
 
-    def _is_transient(self, error: BaseException) -> bool:
-        from requests.exceptions import ConnectionError as Broken
-        from requests.exceptions import Timeout
-
-        known = self._exceptions
-        return isinstance(error, (known.TooManyRequests, known.ServerError, known.Conflict, Broken, Timeout))
+        return patience(also=lambda error: isinstance(error, self._exceptions.Conflict))
 
     def _call(self, function: Callable[[], Value]) -> Value:
         """Call with retries; what remains becomes one line that names the model."""
-        from google.auth.exceptions import DefaultCredentialsError, RefreshError
+        from yt8m.storage.google_calls import explained
 
-        known, where = self._exceptions, self._target.model
-        try:
+        with explained(f"Vertex AI, {self._target.model}", ROLE):
             result: Value = self._policy()(function)()
             return result
-        except (known.Forbidden, known.Unauthorized, RefreshError) as error:
-            raise InputError(f"{where}: access denied; give this identity roles/aiplatform.user") from error
-        except DefaultCredentialsError as error:
-            raise InputError(f"{where}: no Google Cloud credentials; run `gcloud auth application-default "
-                             "login`, or set GOOGLE_APPLICATION_CREDENTIALS") from error  # fmt: skip
-        except known.RetryError as error:
-            cause = " ".join(str(error.cause).split())
-            raise InputError(f"{where}: Vertex AI is still failing after {GIVE_UP_SECONDS:.0f} s ({cause})"
-                             ) from error  # fmt: skip
-        except known.GoogleAPICallError as error:
-            raise InputError(f"{where}: Vertex AI refused ({' '.join(str(error.message).split())}); mend this"
-                             ) from error  # fmt: skip

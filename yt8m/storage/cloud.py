@@ -1,6 +1,7 @@
 """gs:// by google-cloud-storage: listing, ranged reads, staging, uploads with generation preconditions.
 
-Every call is retried on 429, 5xx, resets and short reads, with exponential backoff and jitter. An object appears whole
+Every call is retried as `google_calls` says; of a listing each page by itself, of a long transfer what is left of it.
+An object appears whole
 or not at all (that is the service's own promise); a precondition on its generation decides who wins a race. An upload
 whose answer was lost is sent again and then meets its own object: a token in the object's metadata tells it apart
 from somebody else's.
@@ -20,18 +21,16 @@ from typing import TypeVar
 import google.cloud.storage as storage
 import google_crc32c
 from google.api_core import exceptions, retry
-from google.auth.exceptions import DefaultCredentialsError, RefreshError
-from google.cloud.storage.exceptions import DataCorruption
-from google.cloud.storage.retry import _RETRYABLE_TYPES
 from requests.adapters import HTTPAdapter
 
 from yt8m.errors import InputError, WriteConflict
+from yt8m.storage.google_calls import explained, patience
 from yt8m.storage.local import atomic_file
 
 SCHEME = "gs://"
 TOKEN = "yt8m-upload"
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two bytes
-GIVE_UP_SECONDS = 300.0
+ROLE = "roles/storage.objectUser on the bucket"
 CONNECTIONS = 64  # kept open for the threads of this process
 
 Value = TypeVar("Value")
@@ -52,16 +51,11 @@ def split(address: str) -> tuple[str, str]:
 @functools.cache
 def client(process: int = 0) -> storage.Client:
     """The client of this process (a client does not survive a fork: pass os.getpid())."""
-    try:
+    with explained("gs://", ROLE):
         made = storage.Client() if not os.environ.get("STORAGE_EMULATOR_HOST") else storage.Client(project="emulator")
-        for scheme in ("http://", "https://"):
-            made._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
-        return made
-    except DefaultCredentialsError as error:
-        raise InputError(
-            "gs://: no Google Cloud credentials; run `gcloud auth application-default login`, or set"
-            " GOOGLE_APPLICATION_CREDENTIALS to a service account's key file"
-        ) from error
+    for scheme in ("http://", "https://"):
+        made._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+    return made
 
 
 def blob_of(address: str, generation: int | None = None) -> storage.Blob:
@@ -70,13 +64,9 @@ def blob_of(address: str, generation: int | None = None) -> storage.Blob:
     return client(os.getpid()).bucket(bucket).blob(name, generation=generation)
 
 
-def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, (*_RETRYABLE_TYPES, ShortRead, DataCorruption))
-
-
 def call(
     address: str,
-    function: Callable[[], Value],
+    function: Callable[[retry.Retry], Value],
     *,
     generation: int | None = None,
     given_up: threading.Event | None = None,
@@ -85,32 +75,22 @@ def call(
 
     Args:
         address: the object.
-        function: what to call.
+        function: what to call; what it is given says how a client that goes on by itself tries a part again.
         generation: the only one that will do.
         given_up: once it is set nothing is tried again.
 
     Raises:
-        InputError: not found, not allowed, no credentials, or still failing after GIVE_UP_SECONDS.
+        InputError: not found, not allowed, no credentials, or still failing when patience is over.
         WriteConflict: a precondition does not hold.
     """
-
-    def is_worth_it(error: BaseException) -> bool:
-        return _is_transient(error) and not (given_up is not None and given_up.is_set())
-
-    policy = retry.Retry(predicate=is_worth_it, initial=0.2, maximum=20.0, multiplier=2.0, timeout=GIVE_UP_SECONDS)
-    try:
-        return policy(function)()
-    except exceptions.NotFound as error:
-        raise InputError(f"{address}: {_absent(generation)}") from error
-    except (exceptions.Forbidden, exceptions.Unauthorized, RefreshError) as error:
-        raise InputError(
-            f"{address}: access denied; give this identity roles/storage.objectUser on the bucket"
-        ) from error
-    except exceptions.PreconditionFailed as error:
-        raise WriteConflict(f"{address}: somebody else changed this object; read it again, then decide") from error
-    except exceptions.RetryError as error:
-        cause = " ".join(str(error.cause).split())
-        raise InputError(f"{address}: still failing after {GIVE_UP_SECONDS:.0f} s ({cause}); try again") from error
+    with explained(address, ROLE):
+        try:
+            policy = patience(given_up=given_up)  # one for the parts and the whole: nothing is given up twice
+            return policy(functools.partial(function, policy))()
+        except exceptions.NotFound as error:
+            raise InputError(f"{address}: {_absent(generation)}") from error
+        except exceptions.PreconditionFailed as error:
+            raise WriteConflict(f"{address}: somebody else changed this object; read it again, then decide") from error
 
 
 def _absent(generation: int | None) -> str:
@@ -134,11 +114,11 @@ def list_objects(address: str) -> list[storage.Blob]:
     is_glob = literal != name
     prefix = literal if is_glob or not name else name.rstrip("/") + "/"
 
-    def pages() -> list[storage.Blob]:
+    def pages(policy: retry.Retry) -> list[storage.Blob]:
         delimiter = None if is_glob else "/"
         return list(
             client(os.getpid()).list_blobs(
-                bucket, prefix=prefix, delimiter=delimiter, timeout=TIMEOUT_SECONDS, retry=None
+                bucket, prefix=prefix, delimiter=delimiter, timeout=TIMEOUT_SECONDS, retry=policy
             )
         )
 
@@ -156,8 +136,8 @@ def list_below(address: str) -> list[storage.Blob]:
     bucket, name = split(address)
     prefix = name.rstrip("/") + "/" if name else ""
 
-    def pages() -> list[storage.Blob]:
-        return list(client(os.getpid()).list_blobs(bucket, prefix=prefix, timeout=TIMEOUT_SECONDS, retry=None))
+    def pages(policy: retry.Retry) -> list[storage.Blob]:
+        return list(client(os.getpid()).list_blobs(bucket, prefix=prefix, timeout=TIMEOUT_SECONDS, retry=policy))
 
     return sorted(call(address, pages), key=lambda blob: str(blob.name))
 
@@ -166,13 +146,13 @@ def describe(address: str) -> storage.Blob | None:
     """The object with its metadata, or None when there is none."""
     bucket, name = split(address)
     handle = client(os.getpid()).bucket(bucket)
-    return call(address, lambda: handle.get_blob(name, timeout=TIMEOUT_SECONDS, retry=None))
+    return call(address, lambda _: handle.get_blob(name, timeout=TIMEOUT_SECONDS, retry=None))
 
 
 def read_bytes(address: str) -> tuple[bytes, int]:
     """The whole object and its generation; its CRC32C is verified by the client."""
 
-    def download() -> tuple[bytes, int]:
+    def download(_: retry.Retry) -> tuple[bytes, int]:
         blob = blob_of(address)
         data = blob.download_as_bytes(timeout=TIMEOUT_SECONDS, retry=None)
         return data, int(blob.generation or 0)
@@ -183,7 +163,7 @@ def read_bytes(address: str) -> tuple[bytes, int]:
 def read_range(address: str, offset: int, length: int, generation: int | None = None) -> bytes:
     """`length` bytes from `offset`, of that generation if one is given; short reads are repeated."""
 
-    def download() -> bytes:
+    def download(_: retry.Retry) -> bytes:
         blob = blob_of(address, generation)
         data = blob.download_as_bytes(
             start=offset, end=offset + length - 1, timeout=TIMEOUT_SECONDS, retry=None, checksum=None
@@ -205,7 +185,9 @@ def download(
     with atomic_file(path) as temporary:
         call(
             address,
-            lambda: blob_of(address, generation).download_to_filename(temporary, timeout=TIMEOUT_SECONDS, retry=None),
+            lambda policy: blob_of(address, generation).download_to_filename(
+                temporary, timeout=TIMEOUT_SECONDS, retry=policy
+            ),
             generation=generation,
             given_up=given_up,
         )
@@ -224,12 +206,13 @@ def upload(path: str | os.PathLike[str], address: str, expected_generation: int 
     """
     token = uuid.uuid4().hex
 
-    def send() -> int:
+    def send(policy: retry.Retry) -> int:
         blob = blob_of(address)
         blob.metadata = {TOKEN: token}
         blob.upload_from_filename(
-            os.fspath(path), if_generation_match=expected_generation, timeout=TIMEOUT_SECONDS, checksum="crc32c"
-        )
+            os.fspath(path), if_generation_match=expected_generation, timeout=TIMEOUT_SECONDS, checksum="crc32c",
+            retry=policy,
+        )  # fmt: skip
         return int(blob.generation or 0)
 
     try:
@@ -244,7 +227,7 @@ def upload(path: str | os.PathLike[str], address: str, expected_generation: int 
 def delete(address: str, expected_generation: int | None = None) -> None:
     """Delete the object; none there is fine."""
 
-    def send() -> None:
+    def send(_: retry.Retry) -> None:
         try:
             blob_of(address).delete(if_generation_match=expected_generation, timeout=TIMEOUT_SECONDS, retry=None)
         except exceptions.NotFound:
