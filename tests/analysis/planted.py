@@ -87,6 +87,18 @@ class Planter:
         missed = self._one_of(true, rare=False)
         return missed and self._answer(true, missed, self._far(), sure=False)
 
+    def priors_alone(self, noise: float = 0.1) -> Predictions:
+        """A model that sees nothing: of each video it says the labels' shares of the training videos, about."""
+        priors = np.bincount(np.concatenate(self.training), minlength=CLASSES) / len(self.training)
+        rows = []
+        for labels in self.lists[:2000]:
+            said = priors * np.exp(noise * self.random.standard_normal(CLASSES))
+            order = np.argsort(-said, kind="stable")
+            ranks = np.empty(CLASSES, np.int64)
+            ranks[order] = np.arange(1, CLASSES + 1)
+            rows.append((labels.tolist(), ranks[labels], said[labels], order[:20], said[order[:20]]))
+        return self._predictions(rows)
+
     def _confused(self, true):
         """Another label of the same vertical, in the place of the missed one."""
         missed = self._one_of(true, rare=False)

@@ -1,5 +1,7 @@
 """Each rule by a small case made for it, and all of them against a plain reading of the rules, label by label."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,14 @@ def test_no_signal_is_a_video_without_a_confident_label(cause_of, confidence, ca
     assert cause_of({}, found=confidence) == (cause, -1)
 
 
+@pytest.mark.parametrize(("confidence", "cause"), [(0.34, "no_signal"), (0.41, "crowded_out")])
+def test_a_confidence_near_the_prior_is_no_signal_and_nothing_recognised(cause_of, confidence, cause):
+    often = [
+        [TRUE]
+    ] * 700  # a prior of 730 in 3,400 videos, so that 0.2 is said without looking; twice its odds are 0.35
+    assert cause_of({}, found=confidence, training=often, rank=30) == (cause, -1)
+
+
 SAME, OTHER_VERTICAL, UNKNOWN = 4, 3, 2  # beside MISSED = 1, of Sports
 
 
@@ -131,6 +141,7 @@ def test_wrong_labels_alone_are_blamed(cause_of):
 def plain_reading(case, evaluated, training, verticals):
     """The rules as they are written, one label after the other."""
 
+    @cache
     def counted(*labels):
         return sum(set(labels) <= set(row) for row in training)
 
@@ -141,6 +152,11 @@ def plain_reading(case, evaluated, training, verticals):
     def companions(one, other):
         chance = counted(one) * counted(other) / len(training)
         return max(share(one, other), share(other, one)) >= 0.1 and counted(one, other) >= 2 * chance
+
+    def told(label, confidence):
+        prior = counted(label) / len(training)
+        off = prior == 0 or not 0.5 < (confidence / (1 - confidence)) / (prior / (1 - prior)) < 2
+        return confidence >= 0.2 and off
 
     occurrences = sum(map(len, training))
     for video, true in enumerate(case.lists):
@@ -156,13 +172,13 @@ def plain_reading(case, evaluated, training, verticals):
                 if confidence >= 0.5 and any(share(one, other) >= 0.5 for one in true if one != label)
                 and (other not in alike or companions(label, other))
             ]  # fmt: skip
-            confused = [o for o, confidence in wrong if confidence >= 0.2 and (o in alike or companions(label, o))]
-            if ranking.index(label) < 50:
+            confused = [o for o, confidence in wrong if told(o, confidence) and (o in alike or companions(label, o))]
+            if not any(told(one, confidence) for one, confidence in said):
+                yield "no_signal", -1
+            elif ranking.index(label) < 50:
                 yield "crowded_out", -1
             elif counted(label) < max(20, occurrences / 30_000):
                 yield "few_examples", -1
-            elif said[0][1] < 0.2:
-                yield "no_signal", -1
             elif gaps:
                 yield "annotation_gap", gaps[0]
             elif confused:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.analysis.planted import VOCABULARY, Planter
 from yt8m.analysis.analyze import analyze
-from yt8m.analysis.causes import CAUSES
+from yt8m.analysis.causes import CAUSES, explain
+from yt8m.analysis.evaluated import read_evaluated
 from yt8m.artifacts import read_table
 from yt8m.predictions import write_predictions
 
@@ -36,3 +37,12 @@ def test_planted_faults_come_back_with_their_shares(shares, planter, tmp_path, t
         assert found[cause] == pytest.approx(expected[cause] / len(planted), abs=0.02)
     causes = read_table(tmp_path / "out" / "errors.parquet", "errors")[0]["cause"].to_pylist()
     assert np.mean([one == other for one, other in zip(causes, planted, strict=True)]) > 0.95
+
+
+@pytest.mark.parametrize("known", ["index", "vocabulary", "nothing"])
+def test_a_model_that_knows_the_priors_alone_sees_nothing(planter, tmp_path, training_index, known):
+    write_predictions(tmp_path / "predictions.parquet", planter.priors_alone())
+    index = training_index(planter.training) if known == "index" else None
+    vocabulary = VOCABULARY if known == "vocabulary" else None
+    explained = explain(read_evaluated(tmp_path / "predictions.parquet", index, vocabulary))
+    assert explained.counts[CAUSES.index("no_signal")] > 0.99 * len(explained.causes) > 1000

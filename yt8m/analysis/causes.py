@@ -1,19 +1,22 @@
 """Why each label was missed: one cause for every missed label, by the first rule that fits.
 
-A missed label is a true label that is not among its video's 20 most confident ones. The rules go from what is nearest
-to being found to what is least understood:
+A missed label is a true label that is not among its video's 20 most confident ones. A label is *told* in a video when
+its confidence is at least 20 % and clearly off its prior, the share of the training videos that have it: the odds are
+at least twice those of the prior (or at most half). A model that sees nothing still knows the priors, 0.2 for the most
+frequent label of YouTube-8M, and ranks frequent labels first; so the first rule is whether it tells anything at all.
+The others go from what is nearest to being found to what is least understood:
 
-1. `crowded_out`: its rank is 21 to 50. Of thousands of labels the model ranks it among the first 50, so it has learnt
+1. `no_signal`: no label is told in the video: the model sees nothing in it.
+2. `crowded_out`: its rank is 21 to 50. Of thousands of labels the model ranks it among the first 50, so it has learnt
    the label and seen it in the video; neither examples nor signal are wanting, 20 others were preferred.
-2. `few_examples`: it was trained on in fewer videos than `few_below`: 20, or one in 30,000 of all label occurrences of
+3. `few_examples`: it was trained on in fewer videos than `few_below`: 20, or one in 30,000 of all label occurrences of
    training where that is more (390 of the 3.9 million training videos of YouTube-8M). Without training counts the
    rule is not applied.
-3. `no_signal`: no label of the video has a confidence of 20 %: the model sees nothing in it.
 4. `annotation_gap`: a wrong label has a confidence of at least 50 %, and at least half of the videos with it also have
    a label that is true here, other than the missed one. Probably it is true as well and the annotation lacks it, which
    makes the whole annotation of the video doubtful. A rival of the missed label is not such a label: one of the same
    vertical that is not its companion.
-5. `confused`: a wrong label has a confidence of at least 20 % and is related to the missed one, in whose place it
+5. `confused`: a wrong label is told and is related to the missed one, in whose place it
    stands: both have the same vertical, or they are companions.
 6. `other`: none of these.
 
@@ -29,13 +32,14 @@ import numpy as np
 from yt8m.analysis.evaluated import Evaluated
 from yt8m.ragged import ragged_positions
 
-CAUSES = ("crowded_out", "few_examples", "no_signal", "annotation_gap", "confused", "other")
-CROWDED_OUT, FEW_EXAMPLES, NO_SIGNAL, ANNOTATION_GAP, CONFUSED, OTHER = range(len(CAUSES))
+CAUSES = ("no_signal", "crowded_out", "few_examples", "annotation_gap", "confused", "other")
+NO_SIGNAL, CROWDED_OUT, FEW_EXAMPLES, ANNOTATION_GAP, CONFUSED, OTHER = range(len(CAUSES))
 
 LAST_CROWDED_RANK = 50
 FEW = 20
 FEW_SHARE = 1 / 30_000
 CONFIDENT = 0.2
+TOLD_ODDS = 2.0
 SURE = 0.5
 COMPANION_SHARE = 0.1
 COMPANION_LIFT = 2.0
@@ -72,10 +76,14 @@ def explain(evaluated: Evaluated) -> Explained:
     if few_below is not None:
         causes[evaluated.frequencies[missed_labels] < few_below] = FEW_EXAMPLES
     causes[evaluated.predictions.label_ranks[evaluated.missed] <= LAST_CROWDED_RANK] = CROWDED_OUT
+    told = _told(evaluated)
+    silent = ~np.any(told, axis=1)
+    causes[silent[evaluated.missed_rows]] = NO_SIGNAL
     rest = np.flatnonzero(causes == OTHER)
     for start in range(0, len(rest), CHUNK):
         chunk = rest[start : start + CHUNK]
-        causes[chunk], blamed[chunk] = _by_what_is_said(evaluated, evaluated.missed_rows[chunk], missed_labels[chunk])
+        rows = evaluated.missed_rows[chunk]
+        causes[chunk], blamed[chunk] = _by_what_is_said(evaluated, rows, missed_labels[chunk], told[rows])
     return Explained(causes, blamed, few_below)
 
 
@@ -84,16 +92,24 @@ def _few_below(evaluated: Evaluated) -> int | None:
     return None if counts is None else max(FEW, round(int(counts.sum()) * FEW_SHARE))
 
 
-def _by_what_is_said(evaluated: Evaluated, rows: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rules 3 to 6 for some missed labels and their videos: causes and blamed labels, both [m]."""
+def _told(evaluated: Evaluated) -> np.ndarray:
+    """Which of the top K of each video are told: bool [n, K]."""
+    confidences, priors = evaluated.top_confidences, evaluated.priors[evaluated.top_labels]
+    more, less = confidences * (1 - priors), priors * (1 - confidences)  # the ratio of the odds
+    return (confidences >= CONFIDENT) & ((more >= TOLD_ODDS * less) | (less >= TOLD_ODDS * more))
+
+
+def _by_what_is_said(
+    evaluated: Evaluated, rows: np.ndarray, labels: np.ndarray, told: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rules 4 to 6 for some missed labels, their videos and what is told there: causes and blamed labels, both [m]."""
     said, confidences = evaluated.top_labels[rows], evaluated.top_confidences[rows]
     wrong = ~evaluated.hits[rows]
     alike, together = _related(evaluated, labels[:, None], said)
     sure = wrong & (confidences >= SURE) & (together | ~alike)
     gaps = _first(said, _lacking(evaluated, rows, labels, said, sure))
-    confused = _first(said, wrong & (confidences >= CONFIDENT) & (together | alike))
-    faint = confidences[:, 0] < CONFIDENT
-    causes = np.select([faint, gaps >= 0, confused >= 0], [NO_SIGNAL, ANNOTATION_GAP, CONFUSED], OTHER)
+    confused = _first(said, wrong & told & (together | alike))
+    causes = np.select([gaps >= 0, confused >= 0], [ANNOTATION_GAP, CONFUSED], OTHER)
     return causes.astype(np.int8), np.select([causes == ANNOTATION_GAP, causes == CONFUSED], [gaps, confused], -1)
 
 

@@ -67,6 +67,19 @@ class Evaluated(Scored):
         counts = self.labels.training_counts
         return self.positives if counts is None else counts
 
+    @cached_property
+    def priors(self) -> np.ndarray:
+        """float32 [V]: the share of the videos with each label in training, what a model knows that sees nothing.
+
+        By the vocabulary's counts alone, with as many labels a video as here; when unknown, among the evaluated videos.
+        """
+        counts = self.frequencies
+        labels = len(self.predictions.labels)
+        videos = (
+            len(self.training.bounds) - 1 if self.training else counts.sum() * len(self.predictions) / max(1, labels)
+        )
+        return np.minimum(counts / max(1, videos), 1).astype(np.float32)
+
 
 def read_evaluated(
     predictions: str | os.PathLike[str],

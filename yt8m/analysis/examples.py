@@ -137,12 +137,12 @@ def _right(evaluated: Evaluated, _: Explained) -> tuple[np.ndarray, np.ndarray]:
 
 
 KINDS: tuple[tuple[str, str, Chooser], ...] = (
+    (WORDS[NO_SIGNAL].name, "The model says no more here than it would without looking, the least sure first.",
+     _of_cause(NO_SIGNAL, _least_sure_first)),
     (WORDS[CROWDED_OUT].name, "Nearly found: a true label stands just behind the 20 that count.",
      _of_cause(CROWDED_OUT, _rank)),
     (WORDS[FEW_EXAMPLES].name, "A true label that the model saw in too few training videos, the most missed first.",
      _of_cause(FEW_EXAMPLES, _most_missed_first)),
-    (WORDS[NO_SIGNAL].name, "The model is sure of nothing here, the least sure first.",
-     _of_cause(NO_SIGNAL, _least_sure_first)),
     (WORDS[ANNOTATION_GAP].name, "The wrong label that is blamed fits the true ones: look whether it is true too.",
      _of_cause(ANNOTATION_GAP, _surely_blamed_first)),
     (WORDS[CONFUSED].name, "A related label stands where the true one should, the surest first.",

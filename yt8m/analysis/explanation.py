@@ -14,6 +14,7 @@ from yt8m.analysis.causes import (
     LAST_CROWDED_RANK,
     OTHER,
     SURE,
+    TOLD_ODDS,
     USUAL_SHARE,
     Explained,
 )
@@ -39,6 +40,13 @@ class Words:
 
 WORDS = (
     Words(
+        "No signal in the video",
+        f"no label at all reaches {_percent(CONFIDENT)} confidence and {TOLD_ODDS:g} times the odds of its prior (the "
+        "share of the training videos that have it): nothing that could not be said without looking",
+        "more frames",
+        "train on frame-level features in place of one mean a video, or read more frames of each video",
+    ),
+    Words(
         "Crowded out", f"ranked 21 to {LAST_CROWDED_RANK}: recognised, but 20 other labels were preferred",
         "label relations, or several models averaged",
         "train with a gate over the labels, the model setting probability_gating as in the preset paper-netvlad, or "
@@ -51,11 +59,6 @@ WORDS = (
         "judge its gain by yt8m compare",
     ),
     Words(
-        "No signal in the video", f"no label at all reaches {_percent(CONFIDENT)} confidence",
-        "more frames",
-        "train on frame-level features in place of one mean a video, or read more frames of each video",
-    ),
-    Words(
         "Probable annotation gap",
         f"a wrong label with a confidence of {_percent(SURE)} or more usually comes with a label that is true here: "
         "probably it is true too, and the annotation is incomplete",
@@ -65,7 +68,7 @@ WORDS = (
     Words(
         "Confused with a related label",
         "a wrong label of the same vertical (topic), or one that often comes with it, has a confidence of "
-        f"{_percent(CONFIDENT)} or more",
+        f"{_percent(CONFIDENT)} or more and {TOLD_ODDS:g} times the odds of its prior",
         "label relations, and videos that tell the two apart",
         "train with a gate over the labels (model setting probability_gating); add videos with the one label and "
         "without the other (the pairs are in errors.parquet)",
@@ -100,6 +103,7 @@ def explanation(evaluated: Evaluated, explained: Explained) -> dict[str, Any]:
             "last_crowded_rank": LAST_CROWDED_RANK,
             "few_below": explained.few_below,
             "confident": CONFIDENT,
+            "told_odds": TOLD_ODDS,
             "sure": SURE,
             "companion_share": COMPANION_SHARE,
             "companion_lift": COMPANION_LIFT,
