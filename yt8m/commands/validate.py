@@ -1,7 +1,8 @@
 """Check data before training: duplicate and leaked ids, unknown labels, and drift from an earlier train partition.
 
 Writes validation.json, the page validation.html, and data_profile.json, with which later data can be compared
-(--baseline). A breached threshold is one line and exit code 2.
+(--baseline). A breached threshold is one line and exit code 2. Drift is a breach when it is above its threshold and
+beyond what chance brings at the sizes compared; with a threshold of 0, when it is beyond chance.
 """
 
 import argparse
@@ -56,5 +57,9 @@ def render(result: dict[str, Any]) -> str:
         value = "not checked (give --vocabulary)" if check["name"] == "unknown_labels" else "not compared"
         if check["value"] is not None:
             value = f"{check['value']:.4g} (at most {check['threshold']:g})"
+            if check["passed"] and check["value"] > check["threshold"]:
+                value += ", no more than chance brings"
+        if check["value"] is None or check["name"] == "label_drift":
+            value += "".join(f"; {detail}" for detail in check["details"])
         lines.append(f"{check['name']:<{width}}  {value}")
     return "\n".join([*lines, f"wrote {join(result['output'], PAGE)}"])

@@ -12,10 +12,10 @@ StrPath = str | os.PathLike[str]
 
 
 def keep_profile(registry: StrPath, profile: StrPath) -> str:
-    """Keep the profile of a train partition in a registry; returns its address."""
+    """Keep the profile of a train partition in a registry, in place of one of an older release; returns its address."""
     content = read_profile(profile)
     address = Registry(registry).path(PROFILES, f"{content['index']}.json")
-    if not exists(address):
+    if not exists(address) or read_json(address) != content:
         write_json(address, content)
     return address
 

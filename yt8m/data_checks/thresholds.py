@@ -1,4 +1,8 @@
-"""The limits that data must keep; a breach stops a run before training."""
+"""The limits that data must keep; a breach stops a run before training.
+
+The limit of a drift is the true drift that is allowed, whatever the sizes: a value above it is a breach when it is
+also beyond what chance brings at the sizes compared. With a limit of 0 all that is beyond chance is one.
+"""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +16,10 @@ DEFAULTS: dict[str, float] = {
     "leaked_ids": 0,
     "label_drift": 0.1,
     "frame_count_drift": 0.1,
-    "feature_mean_drift": 0.25,
+    "feature_mean_drift": 0.1,
+    "feature_std_drift": 0.1,
+    "feature_skew_drift": 0.04,
+    "feature_size_drift": 0.2,
 }
 MEANINGS = {
     "unknown_labels": "label occurrences outside the vocabulary",
@@ -21,6 +28,10 @@ MEANINGS = {
     "label_drift": "label occurrences that would have to move to restore the champion's label frequencies (share)",
     "frame_count_drift": "largest gap between the distributions of frame counts (share of the videos)",
     "feature_mean_drift": "shift of the feature means, in standard deviations between videos (root mean square)",
+    "feature_std_drift": "change of the features' deviations between videos (log ratio, root mean square)",
+    "feature_skew_drift": "change of the features' asymmetry, by which a flipped sign and another order are seen",
+    "feature_size_drift": "change of how much videos differ in size, by which noise and mixed-up values are seen "
+    "(log ratio)",
 }
 
 

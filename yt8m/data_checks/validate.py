@@ -17,11 +17,15 @@ from yt8m.vocabulary import read_vocabulary
 
 StrPath = str | os.PathLike[str]
 PAGE, RESULT, PROFILE = "validation.html", "validation.json", "data_profile.json"
+OLDER = "the profile compared with is of an older release and lacks it; the next champion's will have it"
 COUNTS = ("unknown_labels", "duplicate_ids", "leaked_ids")
 DRIFTS = {
     "label_drift": drift.label_drift,
     "frame_count_drift": drift.frame_count_drift,
     "feature_mean_drift": drift.feature_mean_drift,
+    "feature_std_drift": drift.feature_std_drift,
+    "feature_skew_drift": drift.feature_skew_drift,
+    "feature_size_drift": drift.feature_size_drift,
 }
 
 
@@ -46,13 +50,15 @@ def validate_data(
         num_classes: labels from here on are unknown where there is no vocabulary; with neither, that is not checked.
         baseline: a `data_profile.json` to compare with (the champion's); without one nothing is said of drift.
         thresholds: those that differ from the defaults.
-        sample: train videos that are read for the feature means.
+        sample: train videos that are read for the features.
         source: where the train shards lie, if not where the index says.
         copies: folders that get the result and the page as well (where they outlive a step that fails).
 
     Returns:
-        The content of `validation.json`: `passed`, `checks` (`{name, meaning, value, threshold, passed, details}`; the
-        value None where it cannot be told), `movers`, `partitions`, `compared_with`, `simulated`, `fingerprint`.
+        The content of `validation.json`: `passed`, `checks` (`{name, meaning, value, threshold, beyond_chance,
+        passed, details}`; the value None where it cannot be told; `beyond_chance`: whether a drift is more than two
+        samples of one distribution bring, without which it is no breach; None of counts), `movers`, `partitions`,
+        `compared_with`, `simulated`, `fingerprint`.
 
     Raises:
         InputError: a missing file; a video twice in a partition that will be predicted; or a breach, after the files
@@ -116,16 +122,26 @@ def _listed(part: dict[str, Any]) -> str:
 
 def _measured(name: str, before: dict[str, Any] | None, now: dict[str, Any], threshold: float) -> dict[str, Any]:
     value = DRIFTS[name](before, now) if before else None
-    return _check(name, value, threshold, [])
+    if before is None or value is None:
+        older = before and before["features"] and now["features"] and name.startswith("feature_")
+        return _check(name, None, threshold, [OLDER] if older else [])
+    hidden = drift.hidden_labels(before, now) if name == "label_drift" else 0
+    details = (
+        [f"{100 * hidden:.0f} % of the occurrences fall on labels too rare for a change to be told"] if hidden else []
+    )
+    return _check(name, value, threshold, details, drift.beyond_chance(name, before, now))
 
 
-def _check(name: str, value: float | None, threshold: float, details: list[str]) -> dict[str, Any]:
+def _check(
+    name: str, value: float | None, threshold: float, details: list[str], beyond_chance: bool | None = None
+) -> dict[str, Any]:
     return {
         "name": name,
         "meaning": MEANINGS[name],
         "value": value,
         "threshold": threshold,
-        "passed": value is None or value <= threshold,
+        "beyond_chance": beyond_chance,
+        "passed": value is None or value <= threshold or beyond_chance is False,
         "details": details,
     }
 

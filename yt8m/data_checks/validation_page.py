@@ -4,6 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from yt8m.data_checks.drift import MOVED_BY_CHANCE
 from yt8m.report.page import Column, Section, Tile, count, decimal, page, share, table
 
 TITLES = {
@@ -12,8 +13,12 @@ TITLES = {
     "leaked_ids": "Ids in two partitions",
     "label_drift": "Label drift",
     "frame_count_drift": "Frame-count drift",
-    "feature_mean_drift": "Feature drift",
+    "feature_mean_drift": "Feature means",
+    "feature_std_drift": "Feature deviations",
+    "feature_skew_drift": "Feature asymmetry",
+    "feature_size_drift": "Feature size",
 }
+BEYOND = {None: "–", False: "no", True: "yes"}
 
 
 def render_validation(result: dict[str, Any]) -> str:
@@ -23,9 +28,13 @@ def render_validation(result: dict[str, Any]) -> str:
         "Validation of the data",
         [
             Section("Checks", "Each value beside its threshold. Drift is measured against the data that the champion "
-                    "was trained on, and what chance alone brings is taken off.", [_checks(result)]),
+                    "was trained on, and what chance alone brings is taken off. It is a breach when it is above the "
+                    "threshold and beyond chance: more than two samples of the same videos would differ at these "
+                    "sizes.", [_checks(result)]),
             *([Section("Labels that moved", "Share of the videos with the label, then and now; z is the difference in "
-                       "standard deviations. Only labels beyond 3 are listed.", [_movers(result)])]
+                       "standard deviations. Only labels are listed that differ more than the largest difference of "
+                       f"all labels by chance: {share(MOVED_BY_CHANCE, 0)} of the pages without any drift have this "
+                       "table.", [_movers(result)])]
               if result["movers"] else []),
             Section("Partitions", "What was looked at.", [_partitions(partitions)]),
         ],
@@ -51,10 +60,10 @@ def _summary(result: dict[str, Any]) -> list[str]:
 
 
 def _checks(result: dict[str, Any]) -> Markup:
-    columns = [Column("Check"), Column("Value", True), Column("At most", True), Column("Result"),
-               Column("What it counts", wide=True), Column("Where", wide=True)]  # fmt: skip
+    columns = [Column("Check"), Column("Value", True), Column("At most", True), Column("Beyond chance"),
+               Column("Result"), Column("What it counts", wide=True), Column("Notes", wide=True)]  # fmt: skip
     return table(columns, [
-        [TITLES[c["name"]], _value(c), f"{c['threshold']:g}", _outcome(c), c["meaning"],
+        [TITLES[c["name"]], _value(c), f"{c['threshold']:g}", BEYOND[c["beyond_chance"]], _outcome(c), c["meaning"],
          "; ".join(c["details"]) or "–"]
         for c in result["checks"]
     ])  # fmt: skip
