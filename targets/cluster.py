@@ -16,6 +16,7 @@ from targets.settings import Gpu, Profile, Resources
 Target = Literal["kfp", "vertex"]
 TARGETS: tuple[Target, ...] = ("kfp", "vertex")
 SHARED_MEMORY = "/dev/shm"
+GPUS = "YT8M_GPUS"  # as in yt8m.models.devices, which brings Keras in
 
 # KFP looks up its caller's name at each setting of a task, by a stack with the source lines of every frame, for which
 # Python asks every module that is loaded: most of the time of a compilation. This gives the name alone.
@@ -45,6 +46,7 @@ def configure(task: dsl.PipelineTask, kind: str, profile: Profile, target: Targe
 def _set_gpu(task: dsl.PipelineTask, gpu: Gpu, target: Target) -> None:
     task.set_accelerator_type(gpu.kfp if target == "kfp" else gpu.vertex)
     task.set_accelerator_limit(gpu.count)
+    task.set_env_variable(GPUS, str(gpu.count))  # the step refuses to go on without them
 
 
 def _set_kubernetes(task: dsl.PipelineTask, resources: Resources, profile: Profile) -> None:

@@ -17,6 +17,7 @@ from yt8m.exported_model import MANIFEST, check_weights, find_model, read_manife
 from yt8m.judged import COLUMNS, Judged, assemble, join_judged, judge
 from yt8m.loader import DEFAULT_STAGING, PADDING, Batch, Batches, FrameSampling, Staging, prediction_batches
 from yt8m.models import create
+from yt8m.models.devices import check_devices
 from yt8m.models.memory import release_memory
 from yt8m.predictions import write_predictions
 from yt8m.progress import Progress, log
@@ -107,6 +108,7 @@ def predict(
     videos = read_index(index)
     refuse_repeated(videos.video_ids, index, EACH_ONCE)
     shares = _shares(weights, models)
+    log(f"predicting on {check_devices()}")
     trained = [load_model(path) for path in models]
     _check(trained, models, videos, index)
     metadata = _metadata(trained, videos, weights)

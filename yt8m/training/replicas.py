@@ -14,6 +14,8 @@ from typing import Any
 import tensorflow as tf
 
 from yt8m.errors import InputError
+from yt8m.models.devices import check_devices
+from yt8m.progress import log
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ def find_replicas(wanted: int | None = None) -> Replicas:
         wanted: how many; None for all visible GPUs, or the CPU where there is none.
 
     Raises:
-        InputError: there are fewer.
+        InputError: there are fewer, or a GPU is asked for that cannot be used.
     """
+    log(f"training on {check_devices()}")
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     devices = [device.name for device in tf.config.list_logical_devices(kind)]
     count = wanted or (len(devices) if kind == "GPU" else 1)
