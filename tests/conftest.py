@@ -13,18 +13,27 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.forks import Forks
+
 settings.register_profile("machine of any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("machine of any speed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--kills N`: how often the tests that kill a command do so."""
-    parser.addoption("--kills", type=int, default=20, help="how often the tests that kill a command do so")
+    parser.addoption("--kills", type=int, default=8, help="how often the tests that kill a command do so")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first: `make test` deals out files, and must not end with one worker at a long one."""
     items.sort(key=lambda item: not item.path.is_relative_to(Path(__file__).parent / "end_to_end"))
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """A warm process in whose forks commands run that need TensorFlow."""
+    with Forks(tmp_path_factory.mktemp("forks")) as forks:
+        yield forks
 
 
 EMULATOR = Path(__file__).parent / "emulators" / "gcs.py"

@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.forks import Forks
 from yt8m.errors import InputError
 from yt8m.exported_model import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
 from yt8m.loader import PADDING, FrameSampling, RecordReader
@@ -321,23 +321,20 @@ def test_what_a_program_around_it_configured_changes_no_byte(data: Path, tmp_pat
     assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
 
 
-def test_a_prediction_killed_by_a_signal_goes_on(data: Path, tmp_path: Path) -> None:
+def test_a_prediction_killed_by_a_signal_goes_on(forks: Forks, data: Path, tmp_path: Path) -> None:
     model = make_model(tmp_path / "m", "netvlad", "frame", **NETVLAD)
     script = ("import sys\nfrom yt8m.quiet import quiet_start\nwith quiet_start():\n    from yt8m.prediction "
               "import predict\npredict(*[[sys.argv[1]], *sys.argv[2:]], batch_size=1, part_seconds=0)")  # fmt: skip
     # Each in a process of its own: threads of one that has run other models may add up in another order.
-    command = [sys.executable, "-c", script, str(model), str(data / "frame.parquet")]
-    process = subprocess.Popen([*command, str(tmp_path / "p.parquet")], stderr=subprocess.DEVNULL)
+    command = [str(model), str(data / "frame.parquet")]
+    process = forks.start([*command, str(tmp_path / "p.parquet")], "tests.forks:predict_by_video")
     parts = tmp_path / "p.parquet.parts"
-    while not list(parts.glob("*-*.npz")):
-        assert process.poll() is None
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.wait_until(lambda: list(parts.glob("*-*.npz")))
+    assert process.kill() == -signal.SIGKILL
     assert not (tmp_path / "p.parquet").exists()
-    for name, environment in (("p", None), ("q", {**os.environ, **of_another_user(tmp_path)})):
-        output = str(tmp_path / f"{name}.parquet")
-        subprocess.run([*command, output], check=True, stderr=subprocess.DEVNULL, env=environment)
+    forks.run([*command, str(tmp_path / "p.parquet")], "tests.forks:predict_by_video")
+    subprocess.run([sys.executable, "-c", script, *command, str(tmp_path / "q.parquet")], check=True,
+                   stderr=subprocess.DEVNULL, env={**os.environ, **of_another_user(tmp_path)})  # fmt: skip
     assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "q.parquet").read_bytes()
     assert not parts.exists()
 

@@ -1,9 +1,6 @@
 """The written model: its files, its dtype, its limit of bytes, writing it again, and kills while it is written."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.forks import Forks
 from yt8m import models
 from yt8m.errors import InputError
 from yt8m.exported_model import check_files, read_manifest
@@ -124,38 +122,16 @@ def test_a_weight_beyond_float16_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-EXPORT = """
-import sys
-from pathlib import Path
-from yt8m import models
-from yt8m.presets import load_preset
-from yt8m.training.export import _write
-
-preset = load_preset("netvlad-small", {"export_dtype": "float16"})
-settings = {key: value for key, value in preset["model"].items() if key != "name"}
-model = models.create("netvlad", 3862, **settings)
-about = {"kind": "model", "architecture": "netvlad", "settings": settings, "level": "frame", "num_classes": 3862,
-         "preset": preset}
-print("ready", flush=True)
-_write(Path(sys.argv[1]), model, about, preset)
-"""
-
-
 def files_below(folder: Path) -> set[str]:
     return {name for _, _, files in os.walk(folder) for name in files}
 
 
 @pytest.mark.parametrize("begun", ["model.weights.h5", "saved_model.pb", "fingerprint.pb"])
-def test_a_kill_during_export_leaves_nothing_that_predict_accepts(tmp_path: Path, begun: str) -> None:
+def test_a_kill_during_export_leaves_nothing_that_predict_accepts(forks: Forks, tmp_path: Path, begun: str) -> None:
     """Killed as soon as a file has been begun; whatever lies there is no model, or a whole one."""
-    process = subprocess.Popen([sys.executable, "-c", EXPORT, str(tmp_path / "model")], stdout=subprocess.PIPE)
-    assert process.stdout
-    assert process.stdout.readline() == b"ready\n"
-    while process.poll() is None and begun not in files_below(tmp_path):
-        time.sleep(0.0005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    process = forks.start([tmp_path / "model"], "tests.forks:write_small_model")
+    process.wait_until(lambda: begun in files_below(tmp_path))
+    process.kill()
     assert begun in files_below(tmp_path)
     for folder in tmp_path.iterdir():
         if (folder / "model.json").exists():
