@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from yt8m.cli import main
+from yt8m.halves import in_half
 from yt8m.records.video_index import read_index, write_index
 
 SAMPLE = Path(__file__).parents[2] / "sample"
@@ -13,13 +14,15 @@ SAMPLE = Path(__file__).parents[2] / "sample"
 
 @pytest.fixture
 def inputs(tmp_path: Path, capsys: Any) -> list[str]:
-    """The first arguments of `yt8m train`, on 64 real videos."""
-    index, few, training_set = (str(tmp_path / f"{name}.parquet") for name in ("index", "few", "training_set"))
+    """The first arguments of `yt8m train`, on 64 real videos, and validated on 64 others."""
+    names = ("index", "few", "validation", "training_set")
+    index, few, validation, training_set = (str(tmp_path / f"{name}.parquet") for name in names)
     assert main(["index", str(SAMPLE / "train" / "validate0000.tfrecord"), "-o", index]) == 0
     write_index(few, read_index(index).take(np.arange(64)))
+    write_index(validation, read_index(index).take(np.arange(64, 128)))
     assert main(["rebalance", few, "--recipe", "all", "-o", training_set]) == 0
     capsys.readouterr()
-    return ["train", training_set, "--validation", few, "--vocabulary", str(SAMPLE / "vocabulary.csv")]
+    return ["train", training_set, "--validation", validation, "--vocabulary", str(SAMPLE / "vocabulary.csv")]
 
 
 def test_train_then_predict_by_hand(inputs: list[str], tmp_path: Path, capsys: Any) -> None:
@@ -34,10 +37,12 @@ def test_train_then_predict_by_hand(inputs: list[str], tmp_path: Path, capsys: A
     assert manifest["preset"]["batch_size"] == 32
     assert manifest["vocabulary_fingerprint"]
 
-    predictions = str(tmp_path / "predictions.parquet")
-    assert main(["predict", output, inputs[3], "-o", predictions, "--json"]) == 0
+    predictions, judged = (str(tmp_path / f"{name}.parquet") for name in ("predictions", "judged"))
+    validation = read_index(inputs[3])
+    write_index(judged, validation.take(in_half(validation.video_ids, "selection")))
+    assert main(["predict", output, judged, "-o", predictions, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert (result["videos"], result["top"], result["models"]) == (64, 20, ["logistic"])
+    assert (result["videos"], result["top"], result["models"]) == (len(read_index(judged)), 20, ["logistic"])
     assert main(["evaluate", predictions, "-o", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["gap"] == pytest.approx(manifest["metrics"]["gap"], abs=1e-6)
 
@@ -69,9 +74,9 @@ def test_wrong_arguments_are_one_line_and_leave_nothing(
     inputs: list[str], tmp_path: Path, capsys: Any, arguments: list[str], words: list[str]
 ) -> None:
     assert main([*inputs, *arguments, "-o", str(tmp_path / "run")]) == 2
-    error = capsys.readouterr().err
+    *before, error = capsys.readouterr().err.splitlines()
     assert error.startswith("yt8m: error: ")
-    assert error.count("\n") == 1
+    assert all(line.startswith("training on ") for line in before), "nothing else but what it is computed on"
     for word in words:
         assert word in error
     assert not (tmp_path / "run" / "model").exists()
