@@ -194,6 +194,11 @@ def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line_from_which_i
     assert resumed.returncode == 0, resumed.stderr
     assert "15 of 25 steps were not repeated" in resumed.stdout
     assert files(output) == before
+    steps = json.loads((latest_run(output) / "summary.json").read_text())["steps"]
+    reused = [row for row in steps if row["status"] == "reused"]
+    assert len(reused) == 15
+    assert all(row["bytes"] and row["reused_from"] for row in reused)
+    assert next(row["results"]["gap"] for row in reused if row["step"] == "evaluate long") > 0
 
 
 def test_a_video_that_leaked_stops_the_run_before_training(source: Path, tmp_path: Path) -> None:
