@@ -28,7 +28,7 @@ def predictions(tmp_path):
 def test_it_prints_the_summary_and_where_the_report_lies(predictions, tmp_path, capsys):
     assert main(["analyze", predictions, "-o", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
-    assert "GAP@20 is 0.500 (95 % interval 0.500 to 0.500) over 3 videos" in printed
+    assert "GAP@20 is 0.500 (95 % interval 0.000 to 1.000) over 3 videos" in printed
     assert f"{tmp_path / 'out' / 'report.html'}" in printed
     assert (tmp_path / "out" / "report.html").read_text().startswith("<!doctype html>")
 
