@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Batch norm over two videos, as in some files, turns the last bit of a sum into the fourth digit of a gradient; oneDNN
-# adds in another order than the kernels that made the files.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+if __name__ == "__main__":  # not when tests import this: the environment of their process is that of the other tests
+    # Batch norm over two videos, as in some files, turns the last bit of a sum into the fourth digit of a gradient;
+    # oneDNN adds in another order than the kernels that made the files.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras
 import numpy as np
