@@ -2,7 +2,7 @@
 
 Each measure is 0 for two samples of one distribution, on average: what chance alone brings at their sizes is taken
 off, so that small partitions read neither high nor low. Whether a measure is *beyond chance* is told apart from its
-size: two samples of one distribution are beyond chance in fewer than one comparison of 100 (see
+size: two samples of one distribution are beyond chance in about one comparison of 100 at most (see
 `docs/retraining.md` for what was measured on real records).
 """
 

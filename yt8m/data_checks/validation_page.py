@@ -33,8 +33,8 @@ def render_validation(result: dict[str, Any]) -> str:
                     "sizes.", [_checks(result)]),
             *([Section("Labels that moved", "Share of the videos with the label, then and now; z is the difference in "
                        "standard deviations. Only labels are listed that differ more than the largest difference of "
-                       f"all labels by chance: {share(MOVED_BY_CHANCE, 0)} of the pages without any drift have this "
-                       "table.", [_movers(result)])]
+                       f"all labels by chance: about {share(MOVED_BY_CHANCE, 0)} of the pages without any drift have "
+                       "this table.", [_movers(result)])]
               if result["movers"] else []),
             Section("Partitions", "What was looked at.", [_partitions(partitions)]),
         ],
