@@ -102,7 +102,8 @@ def rank_plot(material: Material) -> Markup:
         "Where the true labels stand among all classes", names, Axis("share of the true labels", "share"),
         [Bars("", [row["share"] for row in rows], [share(row["share"]) for row in rows])],
         category="rank of a true label by confidence (1 = most confident)",
-        caption="Ranks up to 20 count. Labels at 21 to 50 were crowded out; those far down were not recognised at all.",
+        caption="Ranks up to 20 count. Labels at 21 to 50 were crowded out where the model sees anything in the video; "
+        "those far down were not recognised at all.",
     )  # fmt: skip
 
 
