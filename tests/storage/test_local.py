@@ -116,3 +116,12 @@ def test_whether_a_file_is_in_the_page_cache(tmp_path: Path, monkeypatch: pytest
     assert not storage.is_cached(str(tmp_path / "none"), 0)
     monkeypatch.delattr(os, "RWF_NOWAIT")
     assert not storage.is_cached(str(shard), 1 << 19)
+
+
+def test_the_sources_that_tensorflow_left_are_cleared_after_a_day(tmp_path: Path) -> None:
+    for name, age in (("old", 90_000), ("of_a_process_at_work", 60)):
+        path = tmp_path / f"__autograph_generated_file{name}.py"
+        path.touch()
+        os.utime(path, (time.time() - age,) * 2)
+    storage.clear_scratch(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["__autograph_generated_fileof_a_process_at_work.py"]

@@ -24,6 +24,7 @@ PARTIAL = ".partial-"
 SCRATCH = "yt8m-"
 OLD = ".old"  # ends the name of the folder that another one was to replace, where the two cannot be exchanged
 DAY_SECONDS = 86400.0
+FOREIGN = "__autograph_generated_file"  # what TensorFlow leaves in the temporary folder when it is killed: of no owner
 LONGEST = 150  # bytes of an output's name that the temporary one repeats
 OWNED = re.compile(r"(?P<name>.*)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-(?P<started>\d+)-\w+(?P<old>\.old)?")
 WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -62,9 +63,13 @@ def clear_leftovers(folder: Path) -> None:
 
 
 def clear_scratch(parent: Path | None = None) -> None:
-    """Remove the temporary folders of killed processes."""
-    for entry, _ in _left(parent or Path(tempfile.gettempdir()), SCRATCH):
+    """Remove the temporary folders of killed processes, and the sources that TensorFlow made there a day ago."""
+    folder = parent or Path(tempfile.gettempdir())
+    for entry, _ in _left(folder, SCRATCH):
         _remove(entry)
+    for entry in folder.glob(f"{FOREIGN}*.py"):
+        if time.time() - _changed(entry) > DAY_SECONDS:
+            _remove(entry)
 
 
 @contextmanager

@@ -82,11 +82,12 @@ class Learner:
         inner = self._compiled(function) if compiled else function
         if self.replicas.count == 1:
             return lambda data: [inner(data)]
-        return tf.function(lambda data: self.replicas.run(inner, data))
+        return tf.function(lambda data: self.replicas.run(inner, data), autograph=False)
 
     def _compiled(self, function: Callable[[Tensors], Any]) -> Callable[[Tensors], Any]:
         """Compile a function by XLA, which wants to be told the device that the variables of a replica are on."""
-        inner = tf.function(function, jit_compile=True)
+        # without autograph: nothing here branches in Python on a tensor, and it leaves its sources behind when killed
+        inner = tf.function(function, jit_compile=True, autograph=False)
         if self.replicas.count == 1:
             return inner
 

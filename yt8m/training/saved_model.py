@@ -106,9 +106,10 @@ def _serving(model: keras.Model, wide: list[tuple[Any, _Widened]], level: str, s
         return top_labels({"rgb": rgb[:, None], "audio": audio[:, None], "num_frames": ones})
 
     if level == "video":
-        return tf.function(video_level, input_signature=[_spec(RGB, "rgb"), _spec(AUDIO, "audio")])
+        return tf.function(video_level, input_signature=[_spec(RGB, "rgb"), _spec(AUDIO, "audio")], autograph=False)
     counts = tf.TensorSpec((None,), tf.int32, "num_frames")
-    return tf.function(frame_level, input_signature=[_frames(RGB, "rgb"), _frames(AUDIO, "audio"), counts])
+    signature = [_frames(RGB, "rgb"), _frames(AUDIO, "audio"), counts]
+    return tf.function(frame_level, input_signature=signature, autograph=False)
 
 
 def _spec(size: int, name: str) -> tf.TensorSpec:
