@@ -10,9 +10,10 @@ import pytest
 
 from tests.reproduction.conftest import VOCABULARY
 from tests.test_imports import WITHOUT_FRAMEWORKS
+from yt8m.evaluation import evaluate
 from yt8m.reproduction import steps
 from yt8m.reproduction.steps import experiments_of, folder_of, judge, prepare, publish, train_run
-from yt8m.storage import exists, join, read_json
+from yt8m.storage import exists, join, list_tree, read_json
 
 JUDGE = """
 from yt8m.reproduction.steps import experiments_of, judge, publish
@@ -32,9 +33,7 @@ def settings(arguments: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_on_object_storage_the_steps_find_each_other_s_work(
-    settings: dict[str, Any], finished: tuple[Path, Any], gcs: Any, tmp_path: Path
-) -> None:
+def test_on_object_storage_the_steps_find_each_other_s_work(settings: dict[str, Any], gcs: Any, tmp_path: Path) -> None:
     root = "gs://bucket/work"
     trainings = prepare(settings, root)
     assert [training["name"] for training in trainings] == ["plain 0", "tripled 0", "broken 0"]
@@ -52,8 +51,20 @@ def test_on_object_storage_the_steps_find_each_other_s_work(
     assert {name: str(row["verdict"]) for name, row in table.items()} == {
         name: row["verdict"] for name, row in judged.items()
     }
-    local = json.loads((finished[0] / "experiments" / "tripling.json").read_text())
-    assert read_json(join(folder_of(root, "tiny"), "experiments", "tripling.json"))["seeds"] == local["seeds"][:1]
+    gaps = {name: _gap(root, name, tmp_path) for name in ("plain", "tripled")}
+    (difference,) = read_json(join(folder_of(root, "tiny"), "experiments", "tripling.json"))["seeds"]
+    assert difference == pytest.approx(gaps["tripled"] - gaps["plain"], abs=1e-9)
+
+
+def _gap(root: str, name: str, scratch: Path) -> float:
+    """GAP of the predictions of a training, as `yt8m evaluate` has it."""
+    trainings = join(folder_of(root, "tiny"), "trainings")
+    (predictions,) = (
+        join(trainings, found)
+        for found in list_tree(trainings)
+        if found.startswith(name) and found.endswith("predictions.parquet")
+    )
+    return float(evaluate(predictions, scratch / name)["gap"])
 
 
 def test_judging_and_publishing_need_no_framework_and_train_nothing(settings: dict[str, Any], tmp_path: Path) -> None:
