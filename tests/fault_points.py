@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def kill_before_each_operation(
         place: an empty folder for this alone.
         start: makes what is in the folder beforehand, such as the output of an earlier command.
         look: further checks after a kill.
-        growing: names of files that pass through other states, such as a manifest to which shards are added.
+        growing: patterns of names of files that pass through other states, such as a manifest that shards are added to.
         same: what of a tree must be equal; without it, all.
         torn: whether also to end it in the middle of a file, in several places.
         only: of the operations, those to try.
@@ -170,7 +171,7 @@ def kill_before_each_operation(
         where = f"{how}, killed before: {killed.operations[-1] if killed.operations else 'the middle of a file'}"
         assert killed.was_killed or killed.status == 0, f"{where}: {killed.output}"
         for name, content in tree(folder).items():
-            hidden = ".partial-" in name or content is None or name in growing
+            hidden = ".partial-" in name or content is None or any(fnmatch(name, pattern) for pattern in growing)
             known = [same({name: each[name]}) for each in (before, after) if name in each]
             assert hidden or same({name: content}) in known, f"{where}: {name} is neither old nor new"
         look(folder)

@@ -17,6 +17,7 @@ DECISIVE = ("training", "pinned")
 DELIVERY = frozenset({
     "artifacts", "code_version", "errors", "exported_model", "judged", "model_identity", "prediction", "predictions",
     "presets", "progress", "quiet", "saved_parts", "storage", "vocabulary",
+    "models.devices",
     "loader.buffers", "loader.files", "loader.prefetch", "loader.remote", "loader.scratch", "loader.shards",
     "loader.source", "loader.staged", "loader.staging",
     "records.tfrecord", "records.video_index",

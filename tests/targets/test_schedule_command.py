@@ -10,7 +10,7 @@ import pipeline
 from tests.targets.conftest import SOURCES, Cluster
 from tests.targets.test_submit_command import LABELS, settings_of
 
-ATTEMPTS = 3  # of Google's client, which renews its token after a 401
+ATTEMPTS = 9  # a 401 is met three times by each call of Google's client, and that is called three times
 NIGHTLY = ["--name", "nightly", "--cron", "0 3 * * *"]
 
 

@@ -16,7 +16,7 @@ from targets.submit_command import run_name, words_of
 from tests.targets.conftest import Cluster
 from yt8m.runs.records import run_of
 
-ATTEMPTS = 3  # of Google's client, which renews its token after a 401
+ATTEMPTS = 9  # a 401 is met three times by each call of Google's client, and that is called three times
 DIGEST = "@sha256:" + 32 * "ab"
 LABELS = "VideoId,Labels\n" + "".join(f"v{i},{i % 9}\n" for i in range(900))
 
