@@ -112,11 +112,12 @@ def test_a_training_container_killed_in_mid_run_continues_to_the_same_bits(
 
 
 KILLER = """
-# waits for a checkpoint, and a little longer, so that there are steps after it
-import pathlib, subprocess, sys, time
+# waits for a checkpoint of a step (before the first, the pointer names none), and a little longer, for steps after it
+import json, pathlib, subprocess, sys, time
 
 folder = pathlib.Path(sys.argv[1])
-while not (folder / "work" / "trained" / "checkpoint" / "checkpoint.json").exists():
+pointer = folder / "work" / "trained" / "checkpoint" / "checkpoint.json"
+while not (pointer.exists() and json.loads(pointer.read_text())["file"]):
     time.sleep(0.02)
 time.sleep(0.3)
 command = ["docker", "ps", "--quiet", "--filter", f"label=yt8m.run-folder={folder}"]

@@ -125,3 +125,14 @@ def test_the_sources_that_tensorflow_left_are_cleared_after_a_day(tmp_path: Path
         os.utime(path, (time.time() - age,) * 2)
     storage.clear_scratch(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["__autograph_generated_fileof_a_process_at_work.py"]
+
+
+def test_a_failure_that_quotes_another_full_disk_is_left_as_it_is() -> None:
+    with pytest.raises(RuntimeError, match="/elsewhere"), storage.scratch_folder():
+        raise RuntimeError("a step failed: [Errno 30] Read-only file system: '/elsewhere'")
+
+
+def test_a_library_that_quotes_a_full_disk_below_a_temporary_folder_names_it() -> None:
+    with pytest.raises(OSError, match="No space left on device") as error, storage.scratch_folder() as folder:
+        raise RuntimeError(f"{folder}/weights: No space left on device")
+    assert error.value.filename == str(folder)

@@ -42,7 +42,7 @@ def beside(path: Path) -> Path:
 def scratch_folder() -> Iterator[Path]:
     """Yield a temporary folder that is removed afterwards; what killed processes left there is, too."""
     clear_scratch()
-    with tempfile.TemporaryDirectory(prefix=scratch_prefix()) as folder, naming(folder):
+    with tempfile.TemporaryDirectory(prefix=scratch_prefix()) as folder, naming(folder, only_by_name=True):
         yield Path(folder)
 
 
@@ -73,10 +73,13 @@ def clear_scratch(parent: Path | None = None) -> None:
 
 
 @contextmanager
-def naming(path: str | os.PathLike[str], temporary: Path | None = None) -> Iterator[None]:
+def naming(
+    path: str | os.PathLike[str], temporary: Path | None = None, *, only_by_name: bool = False
+) -> Iterator[None]:
     """Give errors of writing the path that they lack, and that of the output where they have the temporary one.
 
-    The system names no path when a disk is full, and libraries have errors of their own that quote the system's.
+    The system names no path when a disk is full, and libraries have errors of their own that quote the system's. With
+    `only_by_name` these count where they name the path: inside, much else may fail and be quoted, such as a whole run.
     """
     try:
         yield
@@ -90,7 +93,7 @@ def naming(path: str | os.PathLike[str], temporary: Path | None = None) -> Itera
     except InputError:
         raise
     except Exception as error:
-        if quoted := _quoted(error):
+        if (quoted := _quoted(error)) and (not only_by_name or os.fspath(path) in str(error)):
             raise OSError(quoted, os.strerror(quoted), os.fspath(path)) from error
         raise
 
