@@ -1,44 +1,24 @@
 """Killed before each of its operations on files, a command that is run again ends as if nothing had been."""
+# ruff: noqa: F811  (a fixture's name is that of the argument)
 
 import importlib.util
 import json
 import random
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.champion.conftest import make_model
 from tests.fault_points import Warm, kill_before_each_operation
+from tests.test_fault_points import source, warm  # noqa: F401  (fixtures)
 from yt8m.champion import promote, roll_back, show
 from yt8m.cli import main
-from yt8m.rebalance.build import build_training_set
-from yt8m.records.build import build_index
-from yt8m.records.tfrecord import RecordWriter, iterate
+from yt8m.records.tfrecord import iterate
 from yt8m.storage import file_crc32c
 
 SAMPLE = Path(__file__).parents[1] / "sample"
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    with Warm() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two shards of a few real records, one of them damaged; their index and training set."""
-    folder = tmp_path_factory.mktemp("source")
-    for shard in sorted((SAMPLE / "train").glob("*.tfrecord"))[:2]:
-        with RecordWriter(folder / shard.name) as writer:
-            for _, payload in list(iterate(shard))[:12]:
-                writer.write(bytes(payload))
-    build_index([str(folder)], folder / "index.parquet")
-    build_training_set(folder / "index.parquet", "hard-x3", folder / "set.parquet")
-    return folder
 
 
 def test_export(warm: Warm, source: Path, tmp_path: Path) -> None:

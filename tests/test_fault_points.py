@@ -24,7 +24,7 @@ def warm() -> Iterator[Warm]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two shards of a few real records, one of them damaged; their index and training set."""
+    """Two shards of a few real records, their index and training set."""
     folder = tmp_path_factory.mktemp("source")
     for shard in sorted((SAMPLE / "train").glob("*.tfrecord"))[:2]:
         with RecordWriter(folder / shard.name) as writer:
