@@ -177,7 +177,7 @@ def kill_before_each_operation(
         look(folder)
         again = run()
         assert again.status == 0, f"{where}, then: {again.output}"
-        assert same(tree(folder)) == same(after), f"{where}: {_difference(tree(folder), after)}"
+        assert same(tree(folder)) == same(after), f"{where}: {_difference(same(tree(folder)), same(after))}"
         left = _left_in(work / "scratch")
         assert left == [], f"{where}: left {left} in the temporary folder"
 
