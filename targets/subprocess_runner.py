@@ -1,21 +1,23 @@
-"""Steps as subprocesses of this interpreter: no images, no isolation, nothing to install."""
+"""Steps as processes of this interpreter: no images, no isolation, nothing to install."""
 
 import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from targets.guardian import Guardian
 from targets.steps import Ended, Step, share_of_cores
+from targets.warm import Fork, Warm, kind_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 class SubprocessRunner:
-    """Runs steps as subprocesses.
+    """Runs steps as processes: forks of a warm one where that can be, else subprocesses.
 
     Args:
         scratch: folder for their temporary files.
@@ -24,30 +26,60 @@ class SubprocessRunner:
 
     def __init__(self, scratch: str, jobs: int):
         self._environment = _environment(scratch, jobs)
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: set[int] = set()
         self._guardian = Guardian()
+        self._warm: dict[str, Warm] = {}
+        self._lock = threading.Lock()
 
     def execute(self, step: Step, hear: Callable[[str], None]) -> Ended:
-        process = subprocess.Popen(
-            step.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-            errors="replace", bufsize=1, env={**self._environment, **step.environment}, start_new_session=True,
-        )  # fmt: skip
-        self._running.add(process)
-        with self._guardian.guarding("group", process.pid), process:
-            for line in process.stdout or ():
-                hear(line.rstrip())
-            _, code, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(code)
-        self._running.discard(process)
-        return Ended(process.returncode, usage.ru_maxrss * 1024)
+        ours, theirs = os.pipe()
+        try:
+            process = self._fork(step, theirs) or Subprocess(step.command, theirs, self._environment | step.environment)
+        finally:
+            os.close(theirs)
+        self._running.add(process.pid)
+        with self._guardian.guarding("group", process.pid):
+            with os.fdopen(ours, errors="replace", buffering=1) as said:
+                for line in said:
+                    hear(line.rstrip())
+            code, memory = process.wait()
+        self._running.discard(process.pid)
+        return Ended(code, memory)
+
+    def _fork(self, step: Step, output: int) -> Fork | None:
+        kind = kind_of(step.image)
+        if step.environment or kind is None:
+            return None
+        with self._lock:
+            if kind not in self._warm:
+                self._warm[kind] = Warm(kind, self._environment)
+        return self._warm[kind].start(step.command, output)
 
     def close(self) -> None:
+        for warm in self._warm.values():
+            warm.close()
         self._guardian.close()
 
     def stop(self) -> None:
-        for process in list(self._running):
+        for group in list(self._running):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+                os.killpg(group, signal.SIGTERM)
+
+
+class Subprocess:
+    """A step as a new process; `pid` is its process and the group of it."""
+
+    def __init__(self, command: Sequence[str], output: int, environment: Mapping[str, str]):
+        self._process = subprocess.Popen(
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+        )
+        self.pid = self._process.pid
+
+    def wait(self) -> tuple[int, int]:
+        """Its exit code, negative for a signal, and its peak memory in bytes, at its end."""
+        _, status, usage = os.wait4(self.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return self._process.returncode, usage.ru_maxrss * 1024
 
 
 def _environment(scratch: str, jobs: int) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Local runs: results, one line a step, causes of failures, reuse, interruption. Each runs real subprocesses."""
+"""Local runs: results, one line a step, causes of failures, reuse, interruption. Each runs real processes.
+
+Steps of the image `none` are subprocesses, those of `yt8m-data` forks of a warm process.
+"""
 
 import json
 import os
@@ -28,7 +31,7 @@ def make(text: str, made: dsl.Output[dsl.Dataset]) -> None:
         file.write(text)
 
 
-@dsl.component(base_image="none", install_kfp_package=False)
+@dsl.component(base_image="yt8m-data", install_kfp_package=False)
 def work(candidate: Dict[str, Any], made: dsl.Input[dsl.Dataset], result: dsl.Output[dsl.Model]) -> None:  # noqa: UP006
     from yt8m.errors import InputError, RecordError
 
@@ -177,7 +180,7 @@ SLOW = """
     from targets.local import run_locally
     from targets.run_record import Request
 
-    @dsl.component(base_image="none", install_kfp_package=False)
+    @dsl.component(base_image="yt8m-data", install_kfp_package=False)
     def sleep(number: int, folder: str) -> None:
         import os
         import time
@@ -225,11 +228,23 @@ def test_an_interrupt_stops_the_steps_and_starts_no_other(slow_run: Any, tmp_pat
 
 
 def test_steps_end_with_a_run_that_is_killed(slow_run: Any, tmp_path: Path) -> None:
-    slow_run.kill()
-    slow_run.wait()
+    """And so do the processes that helped: the guardian, the warm one and those between."""
     started = [int(path.stem) for path in tmp_path.glob("*.pid")]
     assert len(started) == 2
-    assert wait_for(lambda: not any(Path(f"/proc/{process}").exists() for process in started), 15)
+    helpers = descendants(slow_run.pid)
+    assert len(set(helpers) - set(started)) >= 4
+    slow_run.kill()
+    slow_run.wait()
+    assert wait_for(lambda: not any(Path(f"/proc/{process}").exists() for process in [*started, *helpers]), 15)
+
+
+def descendants(process: int) -> list[int]:
+    """The processes that a process has started, theirs, and so on."""
+    found = []
+    for task in Path(f"/proc/{process}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found += [child, *descendants(child)]
+    return found
 
 
 def test_a_second_run_in_the_same_folder_is_refused(slow_run: Any, tmp_path: Path, pipeline: BaseComponent) -> None:

@@ -1,0 +1,162 @@
+"""Steps in forks of a warm process: it has imported once what each step would import anew for seconds.
+
+The process imports and computes nothing, so that a fork is as good as a new interpreter: TensorFlow makes its devices
+and threads at the first computation, and that is in the fork. As a program, it is that process.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPONENT = (
+    'program_path=$(mktemp -d) printf "%s" "$0" > "$program_path/ephemeral_component.py" _KFP_RUNTIME=true python3 -m '
+    'kfp.dsl.executor_main --component_module_path "$program_path/ephemeral_component.py" "$@"'
+)
+"""The shell command that KFP makes of a Python component, but for its white space."""
+STEP = ("kfp.dsl.executor_main", "pandas", "pyarrow.parquet", "yt8m.runs.records")
+KINDS = {
+    "yt8m-data": STEP,
+    "yt8m-trainer": (*STEP, "yt8m.prediction", "yt8m.training.trainer", "yt8m.training.export", "yt8m.champion"),
+}
+"""What is imported for the steps of an image, by the name of the image."""
+REQUEST = 1 << 20
+
+
+class Fork:
+    """A step that runs: `pid` is its process and the group of it."""
+
+    def __init__(self, answers: int):
+        self._answers = os.fdopen(answers)
+        self.pid = int(self._answers.readline() or 0)
+
+    def wait(self) -> tuple[int, int]:
+        """Its exit code, negative for a signal, and its peak memory in bytes, at its end."""
+        with self._answers:
+            words = self._answers.readline().split()
+        return (int(words[0]), int(words[1])) if words else (-9, 0)
+
+
+class Warm:
+    """A warm process for the steps of a kind of `KINDS`; it ends with this one."""
+
+    def __init__(self, kind: str, environment: Mapping[str, str]):
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket, self._lock = here, threading.Lock()
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST)
+        with there:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "targets.warm", str(there.fileno()), kind], pass_fds=[there.fileno()], cwd=ROOT,
+                env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def start(self, command: Sequence[str], output: int) -> Fork | None:
+        """Begin a step in this process' working folder.
+
+        Args:
+            command: as the pipeline's specification has it.
+            output: file descriptor that gets all that the step says.
+
+        Returns:
+            The step; None if it cannot be started here: the process has ended, or the command is another than the
+            one that KFP makes of a Python component.
+        """
+        if not is_component(command):
+            return None
+        request = json.dumps({"source": command[3], "arguments": list(command[4:]), "folder": os.getcwd()}).encode()
+        ours, theirs = os.pipe()
+        try:
+            with self._lock:
+                socket.send_fds(self._socket, [request], [output, theirs])
+        except OSError:
+            os.close(ours)
+            return None
+        finally:
+            os.close(theirs)
+        fork = Fork(ours)
+        return fork if fork.pid else None
+
+    def close(self) -> None:
+        """End it; no step comes any more."""
+        self._socket.close()
+        self._process.wait()
+
+
+def kind_of(image: str) -> str | None:
+    """The name of an image without registry, tag and digest, if it is one of ours."""
+    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    return name if name in KINDS else None
+
+
+def is_component(command: Sequence[str]) -> bool:
+    """Whether a step's command only writes a component's source into a file and executes it."""
+    return list(command[:2]) == ["sh", "-ec"] and " ".join(command[2].split()) == COMPONENT
+
+
+def _serve(channel: socket.socket, kind: str) -> dict[str, str | list[str]] | None:
+    """Fork for each request; what is to be executed, in the forks, and None at the end of the run."""
+    import importlib
+
+    from yt8m.quiet import quiet_start
+
+    with quiet_start():
+        for name in KINDS[kind]:
+            importlib.import_module(name)
+    keepers: set[int] = set()
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(channel, REQUEST, 2)
+        if not request:
+            return None
+        keeper = os.fork()
+        if not keeper:
+            channel.close()
+            return _keep(json.loads(request), *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        keepers.add(keeper)
+        keepers -= {keeper for keeper in keepers if os.waitpid(keeper, os.WNOHANG)[0]}
+
+
+def _keep(step: dict[str, str | list[str]], output: int, answers: int) -> dict[str, str | list[str]]:
+    """Between the warm process and a step: fork once more, and tell in the end how it ended. Returns in the step."""
+    process = os.fork()
+    with contextlib.suppress(OSError):  # by both, so that the group is there whoever comes first
+        os.setpgid(process, process)
+    if process:
+        os.close(output)
+        with contextlib.suppress(BrokenPipeError):  # the run is gone
+            os.write(answers, b"%d\n" % process)
+            _, status, usage = os.wait4(process, 0)
+            os.write(answers, b"%d %d\n" % (os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024))
+        os._exit(0)
+    os.close(answers)
+    for number in (1, 2):
+        os.dup2(output, number)
+    os.close(output)
+    return step
+
+
+def _execute(step: dict[str, str | list[str]]) -> None:
+    """Do what the shell command of a Python component does."""
+    from kfp.dsl.executor_main import executor_main
+
+    os.chdir(str(step["folder"]))
+    program = Path(tempfile.mkdtemp()) / "ephemeral_component.py"
+    program.write_text(str(step["source"]), encoding="utf-8")
+    sys.argv = ["executor_main", "--component_module_path", str(program), *step["arguments"]]
+    executor_main()
+
+
+if __name__ == "__main__":
+    os.environ["_KFP_RUNTIME"] = "true"  # as the command has it: `kfp` then imports the executor alone
+    step = _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
+    if step is not None:
+        _execute(step)
