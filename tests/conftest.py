@@ -46,6 +46,10 @@ class Emulator:
     def __init__(self, port: int):
         self.port = port
         self.host = f"http://127.0.0.1:{port}"
+
+    def reset(self) -> None:
+        """Forget everything but an empty bucket."""
+        self.request("POST", "/_reset", {})
         self.request("POST", "/storage/v1/b", {"name": "bucket"})
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
@@ -66,19 +70,26 @@ class Emulator:
         return list(self.request("GET", "/_log"))
 
 
-@pytest.fixture
-def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """A storage emulator in a process of its own; google-cloud-storage finds it by its environment variable."""
-    from yt8m.storage import cloud
-
+@pytest.fixture(scope="session")
+def gcs_process() -> Iterator[Emulator]:
+    """The storage emulator in a process of its own."""
     process = subprocess.Popen([sys.executable, str(EMULATOR)], stdout=subprocess.PIPE, text=True)
     assert process.stdout
-    emulator = Emulator(int(process.stdout.readline()))
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.host)
-    cloud.client.cache_clear()
-    yield emulator
+    yield Emulator(int(process.stdout.readline()))
     process.kill()
     process.wait()
+
+
+@pytest.fixture
+def gcs(gcs_process: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """The emulator with an empty bucket, where google-cloud-storage finds it; waits between attempts are short."""
+    from yt8m.storage import cloud, google_calls
+
+    gcs_process.reset()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_process.host)
+    monkeypatch.setattr(google_calls, "FIRST_WAIT_SECONDS", 0.01)
+    cloud.client.cache_clear()
+    yield gcs_process
     cloud.client.cache_clear()
 
 

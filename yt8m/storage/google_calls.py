@@ -21,6 +21,8 @@ from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from yt8m.errors import InputError
 
 GIVE_UP_SECONDS = 300.0
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 20.0
 REFUSALS = 3  # of an identity, before it is taken for refused
 PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 BROKEN = (
@@ -83,7 +85,10 @@ def patience(
         also, given_up: see `worth_trying`.
     """
     predicate = worth_trying(also, given_up)
-    return retry.Retry(predicate=predicate, initial=0.2, maximum=20.0, multiplier=2.0, timeout=GIVE_UP_SECONDS)
+    return retry.Retry(
+        predicate=predicate, initial=FIRST_WAIT_SECONDS, maximum=LONGEST_WAIT_SECONDS, multiplier=2.0,
+        timeout=GIVE_UP_SECONDS,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
