@@ -12,7 +12,6 @@ from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.reproduction.data import PARTITIONS, Data, Sources
 from yt8m.reproduction.judge import NOT_RUN, Judge, Result
-from yt8m.reproduction.page import render_page
 from yt8m.reproduction.paper import Experiment, Paper, StrPath, load_paper
 from yt8m.reproduction.trainings import Trainings
 from yt8m.storage import exists, is_remote, join, read_json, write_json, write_text
@@ -76,6 +75,8 @@ class Work:
         Returns:
             The content of `paper.json`.
         """
+        from yt8m.reproduction.page import render_page  # brings matplotlib in, which takes a second
+
         every = {name: results.get(name) or not_run("it has not been run yet") for name in self.paper.experiments}
         table = {}
         for name, experiment in self.paper.experiments.items():
