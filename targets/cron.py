@@ -6,6 +6,7 @@ set). There an expression is shifted if the two zones always lie equally far apa
 between them no expression says the same, and that is refused.
 """
 
+import functools
 import re
 from calendar import monthrange
 from datetime import UTC, datetime, timedelta
@@ -49,7 +50,7 @@ def check_zone(name: str, option: str = "--time-zone") -> ZoneInfo:
     Raises:
         InputError: there is none of that name.
     """
-    if name not in available_timezones():
+    if name not in _zones():
         raise InputError(f"{option} {name}: no such zone; give one of the IANA database, such as Europe/Zurich or UTC")
     return ZoneInfo(name)
 
@@ -78,6 +79,11 @@ def kubeflow_cron(expression: str, zone: str, cluster_zone: str) -> str:
     return " ".join(["0", *(_shifted(expression, fields, apart) if apart else fields)])
 
 
+@functools.cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def _fits(part: str, low: int, high: int) -> bool:
     found = re.fullmatch(r"(?:\*|(\d+)-(\d+))(?:/(\d+))?|(?:(\d+))", part)
     if not found:
@@ -99,6 +105,8 @@ def _numbers(field: str, low: int, high: int) -> set[int]:
 
 def _minutes_apart(zone: ZoneInfo, cluster: ZoneInfo) -> int | None:
     """Minutes to add to a time in `zone` to get the cluster's; None if that changes within the next years."""
+    if zone.key == cluster.key:
+        return 0
     now = datetime.now(UTC)
     moments = [now + timedelta(days=day) for day in range(366 * YEARS)]
     offsets = {moment.astimezone(cluster).utcoffset() - moment.astimezone(zone).utcoffset()  # type: ignore[operator]

@@ -13,11 +13,12 @@ import pytest
 import yaml
 
 import pipeline
-from targets import remote
-from targets.compilation import CANDIDATES, SETTINGS, compile_for
+from targets import remote, submission
+from targets.cluster import Target
+from targets.compilation import CANDIDATES, SETTINGS, MakePipeline, compile_for
 from targets.kubeflow import Kubeflow, KubeflowPlace
 from targets.remote import Job, Service
-from targets.settings import load_profile
+from targets.settings import Profile, load_profile
 from targets.vertex import Vertex, VertexPlace
 
 EMULATORS = Path(__file__).parents[1] / "emulators"
@@ -99,10 +100,31 @@ def processes() -> Iterator[dict[str, Cluster]]:
         process.wait()
 
 
+@pytest.fixture(scope="session")
+def compiled() -> dict[str, str]:
+    """Compiled files by all that decides them."""
+    return {}
+
+
 @pytest.fixture(params=["kfp", "vertex"])
-def cluster(request: pytest.FixtureRequest, processes: dict[str, Cluster], gcs: Any,
+def cluster(request: pytest.FixtureRequest, processes: dict[str, Cluster], gcs: Any, compiled: dict[str, str],
             monkeypatch: pytest.MonkeyPatch) -> Cluster:  # fmt: skip
-    """Either target, with nothing in it; waits between attempts are short."""
+    """Either target, with nothing in it; waits between attempts are short, and so is reading YAML by the clients.
+
+    What is sent is compiled once: `test_compilation` and `test_pipeline` are about compiling.
+    """
+
+    def compile_once(
+        target: Target, profile: Profile, candidates: list[dict[str, Any]], path: Path, make_pipeline: MakePipeline
+    ) -> None:
+        key = repr((target, profile, candidates, make_pipeline))
+        if key not in compiled:
+            compile_for(target, profile, candidates, path, make_pipeline)
+            compiled[key] = path.read_text("utf-8")
+        path.write_text(compiled[key], "utf-8")
+
+    monkeypatch.setattr(submission, "compile_for", compile_once)
+    monkeypatch.setattr(yaml, "SafeLoader", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     monkeypatch.setattr(remote, "FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.delenv("YT8M_TOKEN", raising=False)
     processes[request.param].reset()
