@@ -1,32 +1,12 @@
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from yt8m.errors import Interrupted
-from yt8m.predictions import read_predictions
 from yt8m.reproduction.apart import CommandFailed, command
-from yt8m.reproduction.trainings import Trainings
-from yt8m.reproduction.work import open_work
-
-
-def test_processes_of_their_own_come_to_the_same_predictions(
-    finished: tuple[Path, Any], arguments: dict[str, Any], tmp_path: Path
-) -> None:
-    work = open_work("tiny", finished[0], **arguments)
-    paper = replace(work.paper, scale=replace(work.paper.scale, separate_processes=True))
-    apart = Trainings(str(tmp_path), paper, work.data).train("plain", 0)
-    here = work.trainings.train("plain", 0)
-    # A process that has run other models differs from a fresh one by the last bit of a sum.
-    ours, theirs = read_predictions(apart.predictions), read_predictions(here.predictions)
-    np.testing.assert_array_equal(ours.video_ids, theirs.video_ids)
-    np.testing.assert_allclose(ours.top_confidences, theirs.top_confidences, atol=1e-5)
-    assert {**apart.record, "seconds": 0} == {**here.record, "seconds": 0}
 
 
 def test_a_command_that_fails_says_how_and_why() -> None:

@@ -1,16 +1,18 @@
 import json
 import shutil
-import subprocess
-import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.forks import Forks
 from tests.reproduction.conftest import VOCABULARY
 from yt8m.errors import InputError
+from yt8m.predictions import read_predictions
 from yt8m.reproduction.reproduce import reproduce
+from yt8m.reproduction.trainings import Trainings
 from yt8m.reproduction.work import Work, open_work
 
 
@@ -39,6 +41,20 @@ def test_nothing_that_is_finished_is_repeated(finished: tuple[Path, Any], argume
     assert len(before) == 4
     assert reproduce("tiny", folder, **arguments) == result
     assert times(folder) == before
+
+
+def test_processes_of_their_own_come_to_the_same_predictions(
+    finished: tuple[Path, Any], arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    work = open_work("tiny", finished[0], **arguments)
+    paper = replace(work.paper, scale=replace(work.paper.scale, separate_processes=True))
+    apart = Trainings(str(tmp_path), paper, work.data).train("plain", 0)
+    here = work.trainings.train("plain", 0)
+    # A process that has run other models differs from a fresh one by the last bit of a sum.
+    ours, theirs = read_predictions(apart.predictions), read_predictions(here.predictions)
+    np.testing.assert_array_equal(ours.video_ids, theirs.video_ids)
+    np.testing.assert_allclose(ours.top_confidences, theirs.top_confidences, atol=1e-5)
+    assert {**apart.record, "seconds": 0} == {**here.record, "seconds": 0}
 
 
 def test_results_of_other_shards_under_the_same_names_are_not_taken(
@@ -78,22 +94,17 @@ def test_a_training_without_memory_is_reported(
 
 
 def test_a_killed_run_keeps_what_is_finished_and_ends_as_the_others_do(
-    finished: tuple[Path, Any], arguments: dict[str, Any], tmp_path: Path
+    finished: tuple[Path, Any], arguments: dict[str, Any], forks: Forks, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "yt8m", "reproduce", "--scale", "tiny", "--plan", arguments["plan"], "--train",
+    command = ["reproduce", "--scale", "tiny", "--plan", arguments["plan"], "--train",
                *arguments["train"], "--validation", *arguments["validation"], "--vocabulary", VOCABULARY,
                "--seeds", 1, "--json", "-o", tmp_path]  # fmt: skip
-    words = [str(word) for word in command]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
-    while not list(tmp_path.glob("trainings/*/done.json")) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.01)
+    process = forks.start(command)
+    process.wait_until(lambda: list(tmp_path.glob("trainings/*/done.json")))
     process.kill()
-    process.wait()
     kept = {str(path): path.stat().st_mtime_ns for path in tmp_path.glob("trainings/*/done.json")}
     assert kept
-    done = subprocess.run(words, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
+    forks.run(command)
     ended, others = (json.loads((folder / "experiments" / "tripling.json").read_text())["seeds"]
                      for folder in (tmp_path, finished[0]))  # fmt: skip
     assert ended == others[:1]
