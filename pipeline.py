@@ -193,7 +193,7 @@ def make_pipeline(
                 described = statistics(video_index=train_index, **names, work_root=work_root)
                 set_up(described, "data")
                 validated = validate_data(
-                    **indexes, **names, champion=champion, registry=registry,
+                    **indexes, **names, candidates=candidates, champion=champion, registry=registry,
                     thresholds=thresholds, work_root=work_root,
                 )  # fmt: skip
                 set_up(validated, "data")

@@ -1,6 +1,6 @@
 """Step validate-data."""
 
-from typing import Dict
+from typing import Any, Dict, List
 
 from kfp import dsl
 
@@ -10,6 +10,7 @@ def validate_data(
     train_index: dsl.Input[dsl.Dataset],
     validation_index: dsl.Input[dsl.Dataset],
     test_index: dsl.Input[dsl.Dataset],
+    candidates: List[Dict[str, Any]],
     vocabulary: str,
     vocabulary_fingerprint: str,
     champion: str,
@@ -25,6 +26,7 @@ def validate_data(
         train_index: The train partition.
         validation_index: The validation partition.
         test_index: The test partition.
+        candidates: What is to be trained; each must be for the level of the records.
         vocabulary: Vocabulary file (CSV); labels beyond it are unknown; empty for none, then those are that no model
             of the dataset's 3,862 classes has.
         vocabulary_fingerprint: Of its content; another one means that cached results are stale; empty for none.
@@ -54,6 +56,7 @@ def validate_data(
             num_classes=NUM_CLASSES,
             baseline=champion_profile(registry_of(registry, work_root)),
             thresholds=thresholds,
+            candidates=candidates,
             copies=record.folders,
         )
         shutil.copyfile(f"{profile.path}/validation.html", page.path)

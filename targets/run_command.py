@@ -15,14 +15,15 @@ from targets.local import run_locally
 from targets.publish import has_results, latest_run, report_run, runs_at
 from targets.run_record import Request, read_request
 from targets.settings import load_profile
-from targets.sources import find_partitions, simulate_sample
+from targets.sources import PARTITIONS, find_partitions, simulate_sample
 from yt8m.artifacts import fingerprint
-from yt8m.candidates import check_candidates, read_candidates
+from yt8m.candidates import check_candidates, check_levels, read_candidates
 from yt8m.code_version import code_version
 from yt8m.errors import InputError
 from yt8m.model_identity import installed_libraries
 from yt8m.progress import log
 from yt8m.rebalance.recipe import load_recipe
+from yt8m.records.listing import level_at
 from yt8m.seeds import check_seed
 from yt8m.storage import require_file
 
@@ -132,6 +133,9 @@ def _new_request(options: argparse.Namespace, folder: Path) -> Request:
         sources = find_partitions(options.source)
     else:
         sources = simulate_sample(SAMPLE, folder.parent / "sample-frames", options.max_frames)
+    for name in PARTITIONS:
+        if level := level_at(sources[name]):
+            check_levels(candidates, level, sources[name])
     arguments = {
         "train_source": sources["train"],
         "validation_source": sources["validate"],

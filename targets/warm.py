@@ -54,7 +54,8 @@ class Warm:
         with there:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "targets.warm", str(there.fileno()), kind], pass_fds=[there.fileno()], cwd=ROOT,
-                env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={**environment, "_KFP_RUNTIME": "true"},  # as the command has it: `kfp` is then the executor alone
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
 
@@ -156,7 +157,6 @@ def _execute(step: dict[str, str | list[str]]) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["_KFP_RUNTIME"] = "true"  # as the command has it: `kfp` then imports the executor alone
     step = _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
     if step is not None:
         _execute(step)

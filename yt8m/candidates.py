@@ -14,7 +14,7 @@ import yaml
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
 from yt8m.model_identity import decisive_preset, written_as
-from yt8m.presets import load_preset, parse_yaml, preset_names
+from yt8m.presets import level_problem, load_preset, parse_yaml, preset_names
 from yt8m.storage import require_file
 
 KEYS = ("name", "preset", "overrides")
@@ -72,6 +72,24 @@ def check_candidates(values: Any, where: str = "candidates") -> list[dict[str, A
             raise InputError(f"{where}: '{owners[settings]}' and '{name}' train the same; leave one out")
         owners[settings] = name
     return checked
+
+
+def check_levels(candidates: list[dict[str, Any]], level: str, place: str) -> None:
+    """See whether candidates can be trained on records of a level (frame or video).
+
+    Args:
+        candidates: checked ones.
+        level: of the records.
+        place: where these lie, for the message.
+
+    Raises:
+        InputError: one is for the other level.
+    """
+    for candidate in candidates:
+        preset = load_preset(candidate["preset"], candidate["overrides"])
+        if preset["level"] != level:
+            how = level_problem(level, preset).replace("--set level=", "overrides of level: ")
+            raise InputError(f"candidate '{candidate['name']}': {place}: {how}")
 
 
 def read_candidates(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

@@ -50,6 +50,15 @@ def test_the_other_partition_of_the_same_data_is_no_drift(indexes: dict[str, Pat
     assert result["passed"]
 
 
+def test_candidates_for_records_of_the_other_level_stop_it(indexes: dict[str, Path], tmp_path: Path) -> None:
+    level = read_index(indexes["test"]).level
+    right, wrong = ("netvlad", "mlp") if level == "frame" else ("mlp", "netvlad-small")
+    candidates = [{"name": "first", "preset": preset, "overrides": {}} for preset in (right, wrong)]
+    validate_data(indexes, tmp_path, candidates=candidates[:1])
+    with pytest.raises(InputError, match=f"candidate 'first': .*: {level}-level records, but the preset {wrong}"):
+        validate_data(indexes, tmp_path, candidates=candidates[1:])
+
+
 def test_a_leaked_id_stops_with_the_id_and_the_page_where_it_outlives_the_step(
     indexes: dict[str, Path], tmp_path: Path
 ) -> None:

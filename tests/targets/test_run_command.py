@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import pipeline
+from targets.run_command import SAMPLE
 from targets.run_record import RECORD, Request, read_request, write_request
 
 
@@ -39,6 +40,17 @@ def test_resume_refuses_other_arguments_even_defaults(
 ) -> None:
     assert pipeline.main(["run", "--resume", "-o", str(tmp_path), *option]) == 2
     assert f"leave out {option[0]}, or run without --resume" in last_line(capsys)
+
+
+def test_candidates_for_records_of_the_other_level_are_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pipeline.main(["run", "--source", str(SAMPLE), "-o", str(tmp_path / "out")]) == 2
+    error = last_line(capsys)
+    assert f"candidate 'netvlad-small': {SAMPLE}/train: video-level records" in error
+    assert "choose a preset for these (logistic, mlp, moe)" in error
+    assert "overrides of level: video" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_docker_without_a_daemon_is_one_line_and_nothing_is_started(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yt8m.artifacts import fingerprint, refuse_repeated
+from yt8m.candidates import check_candidates, check_levels
 from yt8m.data_checks import drift
 from yt8m.data_checks.partitions import duplicates, leaks, unknown_labels
 from yt8m.data_checks.profile import VIDEOS, profile_of, read_profile
@@ -39,6 +40,7 @@ def validate_data(
     thresholds: Mapping[str, Any] | None = None,
     sample: int = VIDEOS,
     source: str | None = None,
+    candidates: list[dict[str, Any]] | None = None,
     copies: tuple[StrPath, ...] = (),
 ) -> dict[str, Any]:
     """Check the partitions of a data set, and the train partition against an earlier profile.
@@ -52,6 +54,7 @@ def validate_data(
         thresholds: those that differ from the defaults.
         sample: train videos that are read for the features.
         source: where the train shards lie, if not where the index says.
+        candidates: what is to be trained on them, which must be for the level of the records.
         copies: folders that get the result and the page as well (where they outlive a step that fails).
 
     Returns:
@@ -61,14 +64,16 @@ def validate_data(
         `compared_with`, `simulated`, `fingerprint`.
 
     Raises:
-        InputError: a missing file; a video twice in a partition that will be predicted; or a breach, after the files
-            have been written: what, where, and what to do.
+        InputError: a missing file; candidates of the other level; a video twice in a partition that will be predicted;
+            or a breach, after the files have been written: what, where, and what to do.
     """
     limits = read_thresholds(thresholds)
     partitions = {name: read_index(path) for name, path in indexes.items()}
     if limits["duplicate_ids"]:
         for name in partitions.keys() - {"train"}:  # what is predicted has each video once, whatever is allowed
             refuse_repeated(partitions[name].video_ids, indexes[name], EACH_ONCE)
+    for index in partitions.values() if candidates else ():
+        check_levels(check_candidates(candidates), index.level, index.source_root)
     words = read_vocabulary(vocabulary) if vocabulary else None
     profile = profile_of(partitions["train"], videos=sample, source=source)
     before = read_profile(baseline) if baseline else None

@@ -1,10 +1,13 @@
-"""What lies at a source, in one short text: it changes when a shard is added, removed, renamed or changed."""
+"""What lies at a source: in one short text, which changes with its shards, and of which level its records are."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 from google_crc32c import Checksum
 
 from yt8m.artifacts import fingerprint
+from yt8m.errors import RecordError
+from yt8m.records.features import FeatureError, Level, level_of
+from yt8m.records.tfrecord import iterate
 from yt8m.storage import FileInfo, list_files, read_range
 
 WHOLE = 16 << 20
@@ -31,6 +34,19 @@ def fingerprint_source(source: str, *, threads: int = 8) -> str:
         contents = list(pool.map(_content, files))
     names = [file.path.rsplit("/", 1)[-1] for file in files]
     return fingerprint([[n, f.size, c] for n, f, c in zip(names, files, contents, strict=True)])
+
+
+def level_at(source: str) -> Level | None:
+    """The level of the first record of a source on this machine; None where that is no good record.
+
+    Raises:
+        InputError: nothing is there.
+    """
+    try:
+        _, payload = next(iterate(list_files(source)[0].path))
+        return level_of(payload)
+    except (RecordError, FeatureError, StopIteration):
+        return None
 
 
 def _content(file: FileInfo) -> str:

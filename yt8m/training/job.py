@@ -12,7 +12,7 @@ from yt8m.errors import InputError
 from yt8m.halves import in_half
 from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.model_identity import model_identity, window_of
-from yt8m.presets import load_preset, preset_names
+from yt8m.presets import level_problem, load_preset
 from yt8m.rebalance.training_set import TrainingSet, read_training_set
 from yt8m.records.video_index import EACH_ONCE, VideoIndex, read_index, warn_of_shared
 from yt8m.seeds import check_seed
@@ -162,7 +162,7 @@ def _check_index(path: StrPath, index: VideoIndex, preset: dict[str, Any], num_c
     if not len(index):
         raise InputError(f"{path}: there are no videos in it; index the shards of a whole partition")
     if index.level != preset["level"]:
-        raise InputError(f"{path}: {_level_problem(index.level, preset)}")
+        raise InputError(f"{path}: {level_problem(index.level, preset)}")
     if not len(index.labels):
         raise InputError(f"{path}: its videos have no labels; train and validate on labelled partitions")
     worst = int(np.argmax(index.labels))
@@ -172,14 +172,3 @@ def _check_index(path: StrPath, index: VideoIndex, preset: dict[str, Any], num_c
             f"{path}: video {video} has the label {index.labels[worst]}, the model has {num_classes} classes; "
             "give the vocabulary of this edition with --vocabulary, or --num-classes"
         )
-
-
-def _level_problem(level: str, preset: dict[str, Any]) -> str:
-    if level == "labels":
-        return "it was made of label lists alone; index shards with `yt8m index` to train"
-    others = [name for name in preset_names() if load_preset(name)["level"] == level]
-    choice = f"choose a preset for these ({', '.join(others)})" if others else "choose another preset"
-    return (
-        f"{level}-level records, but the preset {preset['name']} is for {preset['level']}-level ones; {choice}, "
-        f"or try this one with --set level={level}"
-    )
