@@ -1,5 +1,6 @@
 """Models whose predictions are as good as a test wants, and registries for them, local and on gs://."""
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ class Made:
     predictions: Path
 
 
+@functools.cache
 def scores_of(quality: float, videos: int = VIDEOS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores float32 [n, V], true labels and bounds; of two qualities only the share of noise differs."""
     rng = np.random.default_rng(7)
@@ -37,12 +39,17 @@ def scores_of(quality: float, videos: int = VIDEOS) -> tuple[np.ndarray, np.ndar
     return scores.astype(np.float32), labels.astype(np.int32), bounds
 
 
-def predictions_of(fingerprint: str, quality: float, videos: int = VIDEOS, **metadata: Any) -> Predictions:
+@functools.cache
+def ranked(quality: float, videos: int) -> tuple[np.ndarray, ...]:
+    """What predictions keep of the scores: labels, their ranks and confidences, bounds, and the top of each video."""
     scores, labels, bounds = scores_of(quality, videos)
+    return labels, *label_ranks(scores, labels, bounds), bounds, *top_k(scores, 20)
+
+
+def predictions_of(fingerprint: str, quality: float, videos: int = VIDEOS, **metadata: Any) -> Predictions:
     models = [{"name": "made", "fingerprint": fingerprint, "training_set": "t"}]
     return Predictions(
-        np.array([f"{number:04d}".encode() for number in range(videos)]), labels, *label_ranks(scores, labels, bounds),
-        bounds, *top_k(scores, 20),
+        np.array([f"{number:04d}".encode() for number in range(videos)]), *ranked(quality, videos),
         {"num_classes": CLASSES, "simulated": False, "level": "video", "models": models, "index": "i" * 16, **metadata},
     )  # fmt: skip
 

@@ -68,8 +68,9 @@ def clear_scratch(parent: Path | None = None) -> None:
     for entry, _ in _left(folder, SCRATCH):
         _remove(entry)
     for entry in folder.glob(f"{FOREIGN}*.py"):
-        if time.time() - _changed(entry) > DAY_SECONDS:
-            _remove(entry)
+        with suppress(OSError):  # another process has removed it
+            if time.time() - entry.lstat().st_mtime > DAY_SECONDS:
+                _remove(entry)
 
 
 @contextmanager
