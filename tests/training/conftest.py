@@ -27,6 +27,7 @@ LOGISTIC: dict[str, Any] = {
     "epochs": 2.5,
     "validate_every": 0.5,
     "start_at_label_rates": True,
+    "saved_model": False,
 }
 NETVLAD: dict[str, Any] = {
     **LOGISTIC,
@@ -35,6 +36,13 @@ NETVLAD: dict[str, Any] = {
     "frames": {"train": {"kind": "random", "count": 4}, "predict": {"kind": "even", "count": 4}},
     "batch_norm_momentum": 0.9,
 }
+MLP: dict[str, Any] = {
+    **LOGISTIC,
+    "model": {"name": "mlp", "hidden": 32},
+    "level": "frame",
+    "frames": NETVLAD["frames"],
+}
+PRESETS = {"logistic": LOGISTIC, "netvlad": NETVLAD, "mlp": MLP}
 
 
 @dataclass(frozen=True)
@@ -94,8 +102,11 @@ def frame_files(video_files: Files, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def presets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Preset files of tiny models: logistic (video level), netvlad (frame level)."""
+    """Preset files of tiny models without SavedModels: logistic (video level), netvlad and mlp (frame level).
+
+    A step of netvlad takes seven seconds to compile, one of mlp, which has dropout and drawn frames too, two.
+    """
     folder = tmp_path_factory.mktemp("presets")
-    for name, preset in (("logistic", LOGISTIC), ("netvlad", NETVLAD)):
+    for name, preset in PRESETS.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(preset))
-    return {name: folder / f"{name}.yaml" for name in ("logistic", "netvlad")}
+    return {name: folder / f"{name}.yaml" for name in PRESETS}

@@ -29,7 +29,7 @@ def warm() -> Iterator[Warm]:
 def train_command(files: Any, preset: Path, folder: Path) -> list[str]:
     return ["train", str(files.training_set), "--validation", str(files.validation), "--preset", str(preset),
             f"--num-classes={CLASSES}", "--checkpoint-minutes=0", "--set=epochs=1", "--set=validate_every=1",
-            "-o", str(folder / "out")]  # fmt: skip
+            "--set=saved_model=true", "-o", str(folder / "out")]  # fmt: skip
 
 
 def without_times(found: Tree) -> dict[str, Any]:

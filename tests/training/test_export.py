@@ -26,7 +26,7 @@ SAVED = {"saved_model/fingerprint.pb", "saved_model/saved_model.pb", "saved_mode
 
 def run(files: Any, preset: Path, output: Path, **overrides: Any) -> dict[str, Any]:
     return train(files.training_set, files.validation, preset, output, num_classes=CLASSES,
-                 overrides={"epochs": 1, **overrides})  # fmt: skip
+                 overrides={"epochs": 1, "saved_model": True, **overrides})  # fmt: skip
 
 
 def weights(folder: Path) -> dict[str, np.ndarray]:
@@ -34,7 +34,7 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 
 
 def test_the_manifest_lists_every_file(frame_files: Any, presets: Any, tmp_path: Path) -> None:
-    manifest = run(frame_files, presets["netvlad"], tmp_path)
+    manifest = run(frame_files, presets["mlp"], tmp_path)
     folder = tmp_path / "model"
     assert {entry["file"] for entry in manifest["files"]} == {"model.weights.h5", *SAVED}
     assert {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()} == {
@@ -51,10 +51,10 @@ def test_the_manifest_lists_every_file(frame_files: Any, presets: Any, tmp_path:
 
 def test_a_finished_model_is_written_again_as_asked(frame_files: Any, presets: Any, tmp_path: Path) -> None:
     """Float32 without a SavedModel, then float16 with one: the same training, its matrices rounded."""
-    first = run(frame_files, presets["netvlad"], tmp_path, saved_model=False)
+    first = run(frame_files, presets["mlp"], tmp_path, saved_model=False)
     assert [entry["file"] for entry in first["files"]] == ["model.weights.h5"]
     wide, history = weights(tmp_path), (tmp_path / "history.csv").read_bytes()
-    second = run(frame_files, presets["netvlad"], tmp_path, export_dtype="float16")
+    second = run(frame_files, presets["mlp"], tmp_path, export_dtype="float16")
     assert second == read_manifest(tmp_path)
     assert (tmp_path / "history.csv").read_bytes() == history
     assert second["fingerprint"] != first["fingerprint"]
@@ -68,7 +68,7 @@ def test_a_finished_model_is_written_again_as_asked(frame_files: Any, presets: A
         np.testing.assert_array_equal(values, expected)
     assert {path.name for path in tmp_path.iterdir()} == {"model", "history.csv", "timing.csv", "logs"}
     with pytest.raises(InputError, match=r"its weights were rounded to float16; .* train in another output folder"):
-        run(frame_files, presets["netvlad"], tmp_path)
+        run(frame_files, presets["mlp"], tmp_path)
 
 
 def test_a_model_over_the_limit_is_refused_before_it_is_trained(video_files: Any, presets: Any, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from yt8m.training.train import train
 
 CLASSES, STEPS = 40, 60
 LONG = {"epochs": 20, "validate_every": 4, "validation_videos": 16}  # 60 steps of 16 of 48 videos
-ALL_OPTIONS = {"epochs": 4, "validate_every": 0.5, "precision": "bfloat16", "ema": 0.9, "validation_videos": 16}
+ALL_OPTIONS = {"epochs": 4, "validate_every": 0.5, "precision": "bfloat16", "ema": 0.9, "validation_videos": 16,
+               "saved_model": True}  # fmt: skip
 
 
 def run(files: Any, preset: Path, output: Path, **options: Any) -> dict[str, Any]:
@@ -54,10 +55,10 @@ def test_kill_minus_9_at_random_moments(
     forks: Forks, frame_files: Any, presets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     pytestconfig: pytest.Config,
 ) -> None:  # fmt: skip
-    """NetVLAD with dropout and drawn frames, 60 steps; first SIGTERM, then kill -9, 5 times (`--kills` / 4)."""
+    """A model with dropout and drawn frames, 60 steps; first SIGTERM, then kill -9, twice (`--kills` / 4)."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     pointer = killed / "checkpoint" / "checkpoint.json"
-    process = start(forks, frame_files, presets["netvlad"], killed, minutes=10)
+    process = start(forks, frame_files, presets["mlp"], killed, minutes=10)
     process.wait_until(lambda: "step 1 of 60" in process.stderr)
     process.send_signal(signal.SIGTERM)
     assert process.wait() == 75, process.stderr
@@ -69,7 +70,7 @@ def test_kill_minus_9_at_random_moments(
     first = step_of(pointer)
     assert 1 <= first < STEPS - kills - 1
     for step in sorted(generator.sample(range(first + 1, STEPS - 1), kills)):
-        process = start(forks, frame_files, presets["netvlad"], killed, minutes=0)
+        process = start(forks, frame_files, presets["mlp"], killed, minutes=0)
         process.wait_until(lambda step=step: step_of(pointer) >= step)
         time.sleep(generator.uniform(0, 0.02))
         if process.kill() == 0:  # a busy machine let the test come too late
@@ -78,8 +79,8 @@ def test_kill_minus_9_at_random_moments(
             find_model(killed)
 
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
-    run(frame_files, presets["netvlad"], killed, overrides=LONG)
-    run(frame_files, presets["netvlad"], straight, overrides=LONG)
+    run(frame_files, presets["mlp"], killed, overrides=LONG)
+    run(frame_files, presets["mlp"], straight, overrides=LONG)
     assert content(killed) == content(straight)
     ours, theirs = last_arrays(killed), last_arrays(straight)
     assert ours.keys() == theirs.keys()
@@ -93,9 +94,9 @@ def test_an_end_within_a_validation_and_anywhere_else(
 ) -> None:
     """bfloat16, an average of the weights and a teacher; every fifth look for the signal finds it."""
     teacher = tmp_path / "teacher"
-    run(frame_files, presets["netvlad"], teacher, overrides={"epochs": 1, "validate_every": 1}, checkpoint_minutes=10)
+    run(frame_files, presets["mlp"], teacher, overrides={"epochs": 1, "validate_every": 1}, checkpoint_minutes=10)
     options: dict[str, Any] = {"overrides": ALL_OPTIONS, "teacher": teacher, "checkpoint_minutes": 10}
-    run(frame_files, presets["netvlad"], tmp_path / "straight", **options)
+    run(frame_files, presets["mlp"], tmp_path / "straight", **options)
     calls = 0
 
     def check(self: Interruption) -> None:
@@ -108,7 +109,7 @@ def test_an_end_within_a_validation_and_anywhere_else(
     stops = []
     while not (tmp_path / "killed" / "model").exists():
         try:
-            run(frame_files, presets["netvlad"], tmp_path / "killed", **options)
+            run(frame_files, presets["mlp"], tmp_path / "killed", **options)
         except Interrupted as stopped:
             stops.append(str(stopped))
     assert len(stops) >= 4
