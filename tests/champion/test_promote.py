@@ -188,6 +188,23 @@ def test_a_rollback_that_names_its_change_may_be_run_again(models: Models, regis
         roll_back(registry, change=1)
 
 
+def test_a_rollback_that_was_killed_after_its_change_is_ended_by_the_next_call(
+    models: Models, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, before in (("fair", None), ("near", "fair"), ("good", "near")):
+        offer(models[name], registry, models[before] if before else None, terms=Terms(Thresholds(0.5, 1e-9)))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Registry, "note_reported", killed)
+        roll_back(registry, reason="bad")
+    assert roll_back(registry)["champion"] == {"name": "near", "fingerprint": models["near"].fingerprint, "number": 4}
+    assert roll_back(registry)["champion"]["fingerprint"] == models["fair"].fingerprint
+    assert len(Registry(registry).history()) == 5
+
+
 def test_a_promotion_that_is_tried_again_for_the_same_run_says_the_same(
     models: Models, registry: str, tmp_path: Path
 ) -> None:

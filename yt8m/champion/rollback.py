@@ -19,7 +19,8 @@ def roll_back(
     """Return to the champion before the present one; its files are checked first.
 
     Rolled back again, it is the one before that. A model that was taken back does not win again by itself. A rollback
-    of which Vertex was not told is not done yet: the same call then tells it, and goes back no further.
+    of which Vertex was not told, or whose command was killed, is not done yet: the next call then ends it, and goes
+    back no further.
 
     Args:
         registry: folder or gs:// address.
@@ -46,20 +47,22 @@ def roll_back(
         check_publishable(records.root, files, vertex)
     else:
         made, taken_back = _go_back(records, current, reason, vertex), current
-    return {
+    result = {
         "reason": made.reason,
         "registry": records.root,
         "champion": made.brief(),
         "taken_back": taken_back.brief(),
         "vertex": publish(records, vertex) if vertex else None,
     }
+    records.note_reported(made)
+    return result
 
 
 def _is_done(records: Registry, current: Change, change: int | None, vertex: VertexTarget | None) -> bool:
     """Whether the change in force is the rollback that is asked for."""
     takes_back = current.decision.get("takes_back") if current.kind == "rollback" else None
     if change is None:
-        return takes_back is not None and not is_told(records, current, vertex)
+        return takes_back is not None and not (is_told(records, current, vertex) and records.is_reported(current))
     if change not in (current.number, takes_back):
         raise InputError(f"{records.root}: change {change} is not in force, but {current.number} ({current.kind} of "
                          f"{current.name}); look at the history with --show")  # fmt: skip
@@ -104,5 +107,5 @@ def _return(current: Change, earlier: Change, reason: str, vertex: VertexTarget 
         reason=why,
         behind=earlier.behind,
         card=earlier.card,
-        decision={"takes_back": current.number, "fingerprint": current.fingerprint, **asked(vertex)},
+        decision={"takes_back": current.number, "fingerprint": current.fingerprint, "reports": True, **asked(vertex)},
     )
