@@ -17,6 +17,7 @@ from targets.settings import Profile, load_profile
 from yt8m.artifacts import fingerprint
 from yt8m.candidates import check_candidates, read_candidates
 from yt8m.code_version import code_version
+from yt8m.commands._files import PIPELINE_FILES, refuse_inputs
 from yt8m.data_checks.thresholds import read_thresholds
 from yt8m.errors import InputError
 from yt8m.progress import log
@@ -95,6 +96,7 @@ def version_of(profile: Profile) -> str:
 
 def compile_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> None:
     """Write both files."""
+    refuse_inputs(PIPELINE_FILES["compile"], args)
     candidates = read_candidates(args.candidates) if args.candidates else CANDIDATES
     profile = load_profile(args.settings, args.profile)
     for target in TARGETS:

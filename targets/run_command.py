@@ -19,6 +19,7 @@ from targets.sources import PARTITIONS, find_partitions, simulate_sample
 from yt8m.artifacts import fingerprint
 from yt8m.candidates import check_candidates, check_levels, read_candidates
 from yt8m.code_version import code_version
+from yt8m.commands._files import PIPELINE_FILES, refuse_inputs
 from yt8m.errors import InputError
 from yt8m.model_identity import installed_libraries
 from yt8m.progress import log
@@ -98,6 +99,7 @@ def run_command(given: argparse.Namespace, make_pipeline: MakePipeline) -> str:
         _refuse_others(given)
         request = read_request(folder)
     else:
+        refuse_inputs(PIPELINE_FILES["run"], options)
         request = _new_request(options, folder)
     found = find_images(request.images) if request.images is not None else {}
     request.arguments["code_version"] = _version(request.arguments, found)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import pipeline
 from yt8m import cli, storage
 from yt8m.cli import main
 from yt8m.commands._files import FILES, MODEL, Files, files_of
@@ -184,3 +185,18 @@ def test_what_killed_commands_left_is_cleared_before_a_command(tmp_path: Path, m
 def test_the_table_knows_all_commands() -> None:
     assert set(FILES) == set(cli.COMMANDS)
     assert FILES["models"] == Files((), ())
+
+
+@pytest.mark.parametrize(("command", "written"), [("compile", "yt8m-kfp.yaml"), ("run", "summary.json")])
+def test_the_pipeline_s_program_writes_over_no_input_either(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, written: str
+) -> None:
+    candidates = tmp_path / "candidates.yaml"
+    candidates.write_text("[{name: a, preset: mlp, overrides: {}}]")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / written).hardlink_to(candidates)
+    assert pipeline.main([command, "--candidates", str(candidates), "-o", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert f"would be written over the input {candidates} of this command" in error
+    assert candidates.read_text() == "[{name: a, preset: mlp, overrides: {}}]"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [written]

@@ -67,6 +67,15 @@ FILES = {
         makes=("validation.json", "validation.html", "data_profile.json"), brief=True,
     ),
 }  # fmt: skip
+PIPELINE_FILES = {
+    "compile": Files(("candidates", "settings"), makes=("yt8m-kfp.yaml", "yt8m-vertex.yaml")),
+    "run": Files(
+        ("candidates", "settings", "vocabulary", "recipe"),
+        makes=("report.html", "statistics.html", "submission.csv", "summary.json", "summary.html", "run.json",
+               "run.log"),
+    ),
+}  # fmt: skip
+"""Those of `pipeline.py`."""
 NAMES = {"preset", "recipe"}  # arguments that may also be the name of one that comes with the package
 
 
@@ -78,11 +87,8 @@ def files_of(command: str, arguments: argparse.Namespace) -> Iterator[None]:
         InputError: an output is an input, or lies where it would become one.
     """
     files = FILES[command]
-    inputs = [text for name in files.reads for text in _texts(name, getattr(arguments, name))]
-    outputs = [os.fspath(path) for name in files.writes if (path := getattr(arguments, name)) is not None]
-    for output in outputs:
-        for text in inputs:
-            _refuse(output, files.makes, text)
+    outputs = _outputs(files, arguments)
+    refuse_inputs(files, arguments)
     with ExitStack() as stack:
         if outputs:
             clear_scratch()
@@ -94,8 +100,24 @@ def files_of(command: str, arguments: argparse.Namespace) -> Iterator[None]:
         yield
 
 
-def _texts(name: str, value: str | list[str] | None) -> list[str]:
-    values = [value] if isinstance(value, str) else value or []
+def refuse_inputs(files: Files, arguments: argparse.Namespace) -> None:
+    """See that no output of a command is one of its inputs.
+
+    Raises:
+        InputError: one is, or lies where it would become one.
+    """
+    inputs = [text for name in files.reads for text in _texts(name, getattr(arguments, name))]
+    for output in _outputs(files, arguments):
+        for text in inputs:
+            _refuse(output, files.makes, text)
+
+
+def _outputs(files: Files, arguments: argparse.Namespace) -> list[str]:
+    return [os.fspath(path) for name in files.writes if (path := getattr(arguments, name)) is not None]
+
+
+def _texts(name: str, value: str | Path | list[str] | None) -> list[str]:
+    values = [os.fspath(value)] if isinstance(value, str | Path) else value or []
     return [text for text in values if name not in NAMES or os.sep in text or text.endswith((".yaml", ".yml"))]
 
 
