@@ -19,8 +19,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "dbof": {"clusters": 32, "hidden": 8, "max_pooling": True},
     "netvlad": {"clusters": 4, "hidden": 8, "probability_gating": True, "dropout": 0.1},
     "netfv": {"clusters": 4, "hidden": 8, "coupling": None, "relu": True, "head": "logistic"},
-    "nextvlad": {"clusters": 4, "hidden": 16},
-    "nextvlad-mixture": {"clusters": 4, "hidden": 16, "branches": 2},
+    "nextvlad": {"clusters": 4, "hidden": 16, "expansion": 1, "groups": 4},
+    "nextvlad-mixture": {"clusters": 4, "hidden": 16, "expansion": 1, "groups": 4, "branches": 2},
 }
 
 

@@ -1,12 +1,12 @@
-"""Models that take long to compile, compiled and not; `test_models.py` tries the others."""
+"""The other models than in `test_models.py`, compiled and not."""
 
 import numpy as np
 import pytest
 
-from tests.models.test_models import LONG_TO_COMPILE, Small, Videos, compare_with_compiled
+from tests.models.test_models import COMPILED_IN_LONG, Small, Videos, compare_with_compiled
 
 
-@pytest.mark.parametrize("name", LONG_TO_COMPILE)
+@pytest.mark.parametrize("name", COMPILED_IN_LONG)
 def test_compiled_and_not_it_predicts_and_learns_the_same(
     name: str, small: Small, videos: Videos, labels: np.ndarray
 ) -> None:

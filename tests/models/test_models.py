@@ -1,5 +1,6 @@
 """Every model by name: inputs of both levels, narrow types, compilation, configuration, weights, padding, learning."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.models.conftest import SMALL
 from yt8m import losses, models
 from yt8m.errors import InputError
 
@@ -15,7 +17,7 @@ CLASSES = 12
 Videos = dict[str, np.ndarray]
 Small = dict[str, dict[str, Any]]
 NAMES = models.names()
-LONG_TO_COMPILE = ["dbof", "netfv", "nextvlad-mixture"]
+COMPILED_IN_LONG = ["logistic", "dbof", "netfv", "nextvlad", "nextvlad-mixture"]
 NO_DROPOUT: Small = {
     "mlp": {"input_dropout": 0.0, "dropout": 0.0},
     **{name: {"dropout": 0.0} for name in ("netvlad", "nextvlad", "nextvlad-mixture")},
@@ -24,6 +26,12 @@ NO_DROPOUT: Small = {
 
 def made(name: str, small: Small, dtype: str | None = None) -> models.Tagger:
     return models.create(name, CLASSES, dtype=dtype, **small[name])
+
+
+@cache
+def shared(name: str, dtype: str = "float32") -> models.Tagger:
+    """A small model that several tests look at and none changes."""
+    return made(name, SMALL, dtype)
 
 
 def test_the_names() -> None:
@@ -59,7 +67,7 @@ def test_the_wide_hidden_layer_multiplies_in_float32_where_the_others_do_in_bflo
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"])
 @pytest.mark.parametrize("name", NAMES)
 def test_narrow_types_stay_close_to_float32(name: str, dtype: str, small: Small, videos: Videos) -> None:
-    wide, narrow = made(name, small, "float32"), made(name, small, dtype)
+    wide, narrow = shared(name), made(name, small, dtype)
     narrow.set_weights(wide.get_weights())
     p = narrow(videos, training=False)
     assert p.dtype == tf.float32
@@ -68,7 +76,7 @@ def test_narrow_types_stay_close_to_float32(name: str, dtype: str, small: Small,
     assert all(np.isfinite(float(loss)) for loss in narrow.losses)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in LONG_TO_COMPILE])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in COMPILED_IN_LONG])
 def test_compiled_and_not_it_predicts_and_learns_the_same(
     name: str, small: Small, videos: Videos, labels: np.ndarray
 ) -> None:
@@ -113,8 +121,8 @@ def test_configuration_and_weights_come_back(name: str, small: Small, videos: Vi
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "float16"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_whole_model_is_saved_and_loaded(name: str, dtype: str, small: Small, videos: Videos, tmp_path: Path) -> None:
-    model = made(name, small, dtype)
+def test_a_whole_model_is_saved_and_loaded(name: str, dtype: str, videos: Videos, tmp_path: Path) -> None:
+    model = shared(name, dtype)
     expected = model(videos, training=False)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
@@ -123,15 +131,15 @@ def test_a_whole_model_is_saved_and_loaded(name: str, dtype: str, small: Small, 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_layers_come_back_from_their_configuration(name: str, small: Small) -> None:
-    for layer in made(name, small)._flatten_layers(include_self=False):
+def test_layers_come_back_from_their_configuration(name: str) -> None:
+    for layer in shared(name)._flatten_layers(include_self=False):
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
         assert again.get_config() == layer.get_config()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_padding_holds_does_not_matter(name: str, small: Small, videos: Videos) -> None:
-    model = made(name, small)
+def test_what_padding_holds_does_not_matter(name: str, videos: Videos) -> None:
+    model = shared(name)
     dirty = {key: values.copy() for key, values in videos.items()}
     padding = np.arange(9) >= videos["num_frames"][:, None]
     dirty["rgb"][padding] = dirty["audio"][padding] = 200
@@ -139,8 +147,8 @@ def test_what_padding_holds_does_not_matter(name: str, small: Small, videos: Vid
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "nextvlad-mixture"])
-def test_more_padding_does_not_matter_in_evaluation(name: str, small: Small, videos: Videos) -> None:
-    model = made(name, small)
+def test_more_padding_does_not_matter_in_evaluation(name: str, videos: Videos) -> None:
+    model = shared(name)
     longer = {"num_frames": videos["num_frames"]}
     for stream in ("rgb", "audio"):
         longer[stream] = np.concatenate([videos[stream], np.zeros_like(videos[stream])], axis=1)
@@ -148,22 +156,22 @@ def test_more_padding_does_not_matter_in_evaluation(name: str, small: Small, vid
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_row_without_frames_gives_numbers(name: str, small: Small, videos: Videos) -> None:
+def test_a_row_without_frames_gives_numbers(name: str, videos: Videos) -> None:
     empty = {key: np.zeros_like(values) for key, values in videos.items()}
-    assert np.isfinite(made(name, small)(empty, training=False)).all()
+    assert np.isfinite(shared(name)(empty, training=False)).all()
 
 
 @pytest.mark.parametrize("name", ["logistic", "moe"])
-def test_frames_and_their_mean_are_the_same_video(name: str, small: Small, videos: Videos) -> None:
-    model = made(name, small)
+def test_frames_and_their_mean_are_the_same_video(name: str, videos: Videos) -> None:
+    model = shared(name)
     mean = model.mean_features(videos, batch=4)
     features = {"rgb": mean[:, None, :1024], "audio": mean[:, None, 1024:], "num_frames": np.ones(6, np.int32)}
     np.testing.assert_allclose(model(features, training=False), model(videos, training=False), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_batch_and_frames_known_only_at_run_time(name: str, small: Small, videos: Videos) -> None:
-    model = made(name, small)
+def test_batch_and_frames_known_only_at_run_time(name: str, videos: Videos) -> None:
+    model = shared(name)
     streams = {stream: tf.TensorSpec((None, None, size), tf.uint8) for stream, size in (("rgb", 1024), ("audio", 128))}
     signature = [{**streams, "num_frames": tf.TensorSpec((None,), tf.int32)}]
     traced = tf.function(lambda x: model(x, training=False), input_signature=signature)
