@@ -1,10 +1,13 @@
 """Small labelled predictions with all their scores, for brute force."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from yt8m.analysis.analyze import analyze
 from yt8m.predictions import Predictions, write_predictions
 from yt8m.records.video_index import VideoIndex, write_index
 
@@ -85,34 +88,53 @@ def make_random_case(tmp_path):
     return lambda **options: random_case(tmp_path, **options)
 
 
+def write_training_index(folder, lists):
+    """The index of training videos with these labels; returns its path."""
+    n = len(lists)
+    index = VideoIndex(
+        video_ids=np.array([f"t{i:03d}".encode() for i in range(n)]), shard_numbers=np.full(n, -1, np.int32),
+        offsets=np.full(n, -1), lengths=np.zeros(n, np.int32), num_frames=np.zeros(n, np.int32),
+        labels=np.array([label for labels in lists for label in labels], np.int32),
+        bounds=np.concatenate(([0], np.cumsum([len(labels) for labels in lists]))), level="labels",
+    )  # fmt: skip
+    write_index(folder / "train.parquet", index)
+    return str(folder / "train.parquet")
+
+
+def write_vocabulary(folder, classes=60, names=None):
+    """A vocabulary of this many labels; returns its path."""
+    path = folder / "vocabulary.csv"
+    names = names or [f"name {i}" for i in range(classes)]
+    verticals = ["Games", "Sports", ""]
+    rows = [f'{i},{10 * (classes - i)},"{names[i]}",{verticals[i % 3]}' for i in range(classes)]
+    path.write_text("\n".join(["Index,TrainVideoCount,Name,Vertical1", *rows]) + "\n")
+    return str(path)
+
+
 @pytest.fixture
 def training_index(tmp_path):
-    """Writes the index of training videos with these labels; returns its path."""
-
-    def write(lists):
-        n = len(lists)
-        index = VideoIndex(
-            video_ids=np.array([f"t{i:03d}".encode() for i in range(n)]), shard_numbers=np.full(n, -1, np.int32),
-            offsets=np.full(n, -1), lengths=np.zeros(n, np.int32), num_frames=np.zeros(n, np.int32),
-            labels=np.array([label for labels in lists for label in labels], np.int32),
-            bounds=np.concatenate(([0], np.cumsum([len(labels) for labels in lists]))), level="labels",
-        )  # fmt: skip
-        write_index(tmp_path / "train.parquet", index)
-        return str(tmp_path / "train.parquet")
-
-    return write
+    return lambda lists: write_training_index(tmp_path, lists)
 
 
 @pytest.fixture
 def vocabulary(tmp_path):
-    """Writes a vocabulary of this many labels; returns its path."""
+    return lambda *arguments, **named: write_vocabulary(tmp_path, *arguments, **named)
 
-    def write(classes=60, names=None):
-        path = tmp_path / "vocabulary.csv"
-        names = names or [f"name {i}" for i in range(classes)]
-        verticals = ["Games", "Sports", ""]
-        rows = [f'{i},{10 * (classes - i)},"{names[i]}",{verticals[i % 3]}' for i in range(classes)]
-        path.write_text("\n".join(["Index,TrainVideoCount,Name,Vertical1", *rows]) + "\n")
-        return str(path)
 
-    return write
+@dataclass
+class Analysis:
+    """An analysis with all that there can be, not to be changed."""
+
+    case: Case
+    options: dict[str, str]
+    folder: Path
+    findings: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("full")
+    case = random_case(folder)
+    index = write_training_index(folder, [labels for labels in case.lists for _ in range(5)])
+    options = {"index": index, "vocabulary": write_vocabulary(folder)}
+    return Analysis(case, options, folder / "out", analyze(case.path, folder / "out", **options))

@@ -187,9 +187,7 @@ def plain_reading(case, evaluated, training, verticals):
                 yield "other", -1
 
 
-@pytest.mark.parametrize("chunk", [7, 100_000])
-def test_all_rules_by_a_plain_reading(make_random_case, make_case, training_index, vocabulary, monkeypatch, chunk):
-    monkeypatch.setattr(module, "CHUNK", chunk)
+def test_all_rules_by_a_plain_reading(make_random_case, make_case, training_index, vocabulary, monkeypatch):
     case = make_random_case(videos=300, classes=150, seed=3)
     draws = np.random.default_rng(5)
     some = draws.permutation(300)
@@ -200,8 +198,10 @@ def test_all_rules_by_a_plain_reading(make_random_case, make_case, training_inde
     case = make_case(case.scores, case.lists)
     training = [labels for labels in case.lists for _ in range(3)]
     evaluated = read_evaluated(case.path, training_index(training), vocabulary(150))
-    explained = explain(evaluated)
     expected = list(plain_reading(case, evaluated, training, evaluated.labels.verticals))
     assert {cause for cause, _ in expected} == set(CAUSES)
-    assert [CAUSES[cause] for cause in explained.causes] == [cause for cause, _ in expected]
-    assert explained.blamed.tolist() == [blamed for _, blamed in expected]
+    for chunk in (7, 100_000):
+        monkeypatch.setattr(module, "CHUNK", chunk)
+        explained = explain(evaluated)
+        assert [CAUSES[cause] for cause in explained.causes] == [cause for cause, _ in expected]
+        assert explained.blamed.tolist() == [blamed for _, blamed in expected]

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tests.analysis.conftest import write_training_index
 from tests.analysis.planted import VOCABULARY, Planter
 from yt8m.analysis.analyze import analyze
 from yt8m.analysis.causes import CAUSES, explain
@@ -24,11 +25,16 @@ def planter():
     return Planter()
 
 
+@pytest.fixture(scope="module")
+def index(planter, tmp_path_factory):
+    return write_training_index(tmp_path_factory.mktemp("training"), planter.training)
+
+
 @pytest.mark.parametrize("shares", SHARES.values(), ids=SHARES)
-def test_planted_faults_come_back_with_their_shares(shares, planter, tmp_path, training_index):
+def test_planted_faults_come_back_with_their_shares(shares, planter, tmp_path, index, monkeypatch):
+    monkeypatch.setattr("yt8m.analysis.analyze.render_report", lambda material: "")  # which draws for seconds
     predictions, planted = planter.draw(0.6, dict(zip(CAUSES, shares, strict=True)))
     write_predictions(tmp_path / "predictions.parquet", predictions)
-    index = training_index(planter.training)
     findings = analyze(tmp_path / "predictions.parquet", tmp_path / "out", index=index, vocabulary=VOCABULARY)
     expected, found = Counter(planted), {row["cause"]: row["share"] for row in findings["causes"]["rows"]}
     print({cause: (expected[cause] / len(planted), found[cause]) for cause in CAUSES}, len(planted))
@@ -40,9 +46,8 @@ def test_planted_faults_come_back_with_their_shares(shares, planter, tmp_path, t
 
 
 @pytest.mark.parametrize("known", ["index", "vocabulary", "nothing"])
-def test_a_model_that_knows_the_priors_alone_sees_nothing(planter, tmp_path, training_index, known):
+def test_a_model_that_knows_the_priors_alone_sees_nothing(planter, tmp_path, index, known):
     write_predictions(tmp_path / "predictions.parquet", planter.priors_alone())
-    index = training_index(planter.training) if known == "index" else None
-    vocabulary = VOCABULARY if known == "vocabulary" else None
-    explained = explain(read_evaluated(tmp_path / "predictions.parquet", index, vocabulary))
+    facts = {"index": (index, None), "vocabulary": (None, VOCABULARY), "nothing": (None, None)}[known]
+    explained = explain(read_evaluated(tmp_path / "predictions.parquet", *facts))
     assert explained.counts[CAUSES.index("no_signal")] > 0.99 * len(explained.causes) > 1000

@@ -8,9 +8,8 @@ from yt8m.analysis.summary import summarize, tripling_answer
 
 
 @pytest.fixture
-def findings(case, training_index, vocabulary, tmp_path):
-    index = training_index([labels for labels in case.lists for _ in range(5)])
-    return analyze(case.path, tmp_path / "out", index=index, vocabulary=vocabulary())
+def findings(full):
+    return copy.deepcopy(full.findings)
 
 
 def sentence(findings, word):
