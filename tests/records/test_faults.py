@@ -1,10 +1,8 @@
 """Damaged shards: every record is read back equal or refused by file, record and byte; intact ones are never lost.
 
-2,000 mutations of the first records of a real shard; `MUTATIONS=5000 pytest tests/records/test_faults.py` tries as
-many on all of it.
+Mutations of the first records of a real shard; `long_faults.py` tries many more, on all of it.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +15,11 @@ from yt8m.records.scan import scan_shard
 from yt8m.records.simulate import simulate
 from yt8m.records.tfrecord import OVERHEAD, FramingError, RecordWriter, iterate, read_payload
 
-MUTATIONS = int(os.environ.get("MUTATIONS", "2000"))
-RECORDS = None if "MUTATIONS" in os.environ else 30
+MUTATIONS = 40  # of a kind
 LEVELS = ("video", "frame")
 Random = np.random.Generator
+Kind = Callable[[Random, bytearray, list[int]], None]
+Shard = tuple[bytes, list[int]]
 
 
 def flip_bits(random: Random, shard: bytearray, starts: list[int]) -> None:
@@ -67,14 +66,17 @@ KINDS = (flip_bits, flip_in_a_header, cut_out, cut_off, insert, repeat, swap_len
 
 
 @pytest.fixture(scope="module", params=LEVELS)
-def shard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[int]]:
-    """A real shard, or frames of it, and the bytes where its records start."""
-    folder = tmp_path_factory.mktemp("shard")
+def shard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shard:
+    return real_shard(tmp_path_factory.mktemp("shard"), request.param, records=30)
+
+
+def real_shard(folder: Path, level: str, records: int | None = None) -> Shard:
+    """The first records of a real shard, or all, or frames of them, and the bytes where its records start."""
     with RecordWriter(folder / "real.tfrecord") as writer:
-        for _, payload in list(iterate(VIDEO_SHARDS[1]))[:RECORDS]:
+        for _, payload in list(iterate(VIDEO_SHARDS[1]))[:records]:
             writer.write(bytes(payload))
     path = folder / "real.tfrecord"
-    if request.param == "frame":
+    if level == "frame":
         simulate([str(path)], folder / "frames", max_frames=8)
         path = folder / "frames" / "real-simulated.tfrecord"
     return path.read_bytes(), [offset for offset, _ in iterate(path)]
@@ -130,12 +132,14 @@ def refusal(data: bytes, path: Path) -> RecordError | None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_damage_is_refused_or_harmless(
-    shard: tuple[bytes, list[int]], kind: Callable[[Random, bytearray, list[int]], None], tmp_path: Path
-) -> None:
+def test_damage_is_refused_or_harmless(shard: Shard, kind: Kind, tmp_path: Path) -> None:
+    damage(shard, kind, MUTATIONS, tmp_path)
+
+
+def damage(shard: Shard, kind: Kind, times: int, tmp_path: Path) -> None:
     original, starts = shard
     random = np.random.default_rng(KINDS.index(kind))
-    for _ in range(MUTATIONS // len(KINDS) // len(LEVELS)):
+    for _ in range(times):
         data = bytearray(original)
         kind(random, data, starts)
         check(bytes(data), tmp_path / "shard.tfrecord", original, starts)
