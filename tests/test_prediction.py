@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,18 @@ def make_model(
     return folder
 
 
+@pytest.fixture(scope="module")
+def logistic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of video-level records, which no test changes."""
+    return make_model(tmp_path_factory.mktemp("models") / "logistic")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of other weights."""
+    return make_model(tmp_path_factory.mktemp("models") / "other", seed=1)
+
+
 def dense(folder: Path, index: VideoIndex) -> np.ndarray:
     """All confidences of all videos at once."""
     trained = load_model(folder)
@@ -92,20 +105,22 @@ def expect(scores: np.ndarray, index: VideoIndex, file: Path, top: int, toleranc
 
 
 @pytest.mark.parametrize("batch_size", [5, 256])
-def test_predictions_are_the_sorted_outputs_of_the_model(data: Path, tmp_path: Path, batch_size: int) -> None:
-    model, index = make_model(tmp_path / "m"), read_index(data / "video.parquet")
-    result = predict([model], data / "video.parquet", tmp_path / "p.parquet", batch_size=batch_size)
+def test_predictions_are_the_sorted_outputs_of_the_model(
+    data: Path, logistic: Path, tmp_path: Path, batch_size: int
+) -> None:
+    index = read_index(data / "video.parquet")
+    result = predict([logistic], data / "video.parquet", tmp_path / "p.parquet", batch_size=batch_size)
     assert result["videos"] == VIDEOS
     assert result["models"] == ["logistic"]
-    expect(dense(model, index), index, tmp_path / "p.parquet", 20, tolerance=1e-6)
+    expect(dense(logistic, index), index, tmp_path / "p.parquet", 20, tolerance=1e-6)
 
 
-def test_ranks_and_top_labels_agree_with_a_full_sort(data: Path, tmp_path: Path) -> None:
+def test_ranks_and_top_labels_agree_with_a_full_sort(data: Path, logistic: Path, tmp_path: Path) -> None:
     """To the last bit, on the confidences of the same compiled function."""
-    model, index = make_model(tmp_path / "m"), read_index(data / "video.parquet")
-    predict([model], data / "video.parquet", tmp_path / "p.parquet", top=30)
+    index = read_index(data / "video.parquet")
+    predict([logistic], data / "video.parquet", tmp_path / "p.parquet", top=30)
     batch = RecordReader(index).read(np.arange(VIDEOS), FrameSampling("even", 5))
-    expect(confidences(load_model(model).model, batch), index, tmp_path / "p.parquet", 30)
+    expect(confidences(load_model(logistic).model, batch), index, tmp_path / "p.parquet", 30)
 
 
 def test_ties_go_to_the_lower_label(data: Path, tmp_path: Path) -> None:
@@ -155,41 +170,40 @@ def test_the_file_says_what_made_it_and_is_the_same_each_time(data: Path, tmp_pa
     assert metadata["simulated"] is False
 
 
-def test_videos_without_labels_are_predicted(tmp_path: Path) -> None:
+def test_videos_without_labels_are_predicted(logistic: Path, tmp_path: Path) -> None:
     build_index([str(SAMPLE / "test")], tmp_path / "test.parquet")
     index = read_index(tmp_path / "test.parquet").take(np.arange(10))
     write_index(tmp_path / "few.parquet", index)
-    predict([make_model(tmp_path / "m")], tmp_path / "few.parquet", tmp_path / "p.parquet", top=3)
+    predict([logistic], tmp_path / "few.parquet", tmp_path / "p.parquet", top=3)
     predictions = read_predictions(tmp_path / "p.parquet")
     assert predictions.top_labels.shape == (10, 3)
     assert len(predictions.labels) == 0
 
 
-def test_bad_records_stop_or_are_left_out_and_listed(data: Path, tmp_path: Path) -> None:
+def test_bad_records_stop_or_are_left_out_and_listed(data: Path, logistic: Path, tmp_path: Path) -> None:
     shutil.copytree(data / "video", tmp_path / "video")
     shard, index = tmp_path / "video" / "few.tfrecord", read_index(data / "video.parquet")
     content = bytearray(shard.read_bytes())
     content[int(index.offsets[4]) + 500] ^= 1
     shard.write_bytes(content)
-    model, arguments = make_model(tmp_path / "m"), {"source": str(tmp_path / "video")}
+    arguments = {"source": str(tmp_path / "video")}
     with pytest.raises(InputError, match=r"few\.tfrecord: record 4 at byte"):
-        predict([model], data / "video.parquet", tmp_path / "p.parquet", **arguments)
+        predict([logistic], data / "video.parquet", tmp_path / "p.parquet", **arguments)
     assert not (tmp_path / "p.parquet").exists()
-    result = predict([model], data / "video.parquet", tmp_path / "p.parquet", skip_bad_records=True, **arguments)
+    result = predict([logistic], data / "video.parquet", tmp_path / "p.parquet", skip_bad_records=True, **arguments)
     assert result["videos"] == VIDEOS - 1
     assert [(entry["record"], entry["video_id"]) for entry in result["skipped"]] == [(4, index.video_ids[4].decode())]
     left = [i for i in range(VIDEOS) if i != 4]
-    expect(dense(model, index.take(np.array(left))), index.take(np.array(left)), tmp_path / "p.parquet", 20, 1e-6)
+    expect(dense(logistic, index.take(np.array(left))), index.take(np.array(left)), tmp_path / "p.parquet", 20, 1e-6)
 
 
-def test_what_does_not_fit_is_refused_in_one_line(data: Path, tmp_path: Path) -> None:
-    model = make_model(tmp_path / "m")
+def test_what_does_not_fit_is_refused_in_one_line(data: Path, logistic: Path, tmp_path: Path) -> None:
     cases: list[tuple[Any, Any, str, dict[str, Any]]] = [
         ([], "video", "no model is given", {}),
         ([tmp_path / "no"], "video", r"there is no model\.json", {}),
-        ([model], "frame", "a model of video-level records, but .* holds frame-level ones", {}),
-        ([model], "video", "--top 0", {"top": 0}),
-        ([model], "none", "no such file", {}),
+        ([logistic], "frame", "a model of video-level records, but .* holds frame-level ones", {}),
+        ([logistic], "video", "--top 0", {"top": 0}),
+        ([logistic], "none", "no such file", {}),
     ]
     for models, level, message, options in cases:
         with pytest.raises(InputError, match=message) as error:
@@ -198,25 +212,24 @@ def test_what_does_not_fit_is_refused_in_one_line(data: Path, tmp_path: Path) ->
     assert not (tmp_path / "p.parquet").exists()
 
 
-def test_models_of_different_vocabularies_are_not_averaged(data: Path, tmp_path: Path) -> None:
-    one, two = make_model(tmp_path / "a"), make_model(tmp_path / "b")
+def test_models_of_different_vocabularies_are_not_averaged(data: Path, logistic: Path, tmp_path: Path) -> None:
+    two = shutil.copytree(logistic, tmp_path / "b")
     manifest = json.loads((two / MANIFEST).read_text())
     (two / MANIFEST).write_text(json.dumps({**manifest, "vocabulary_fingerprint": "other"}))
     with pytest.raises(InputError, match="its vocabulary_fingerprint is other"):
-        predict([one, two], data / "video.parquet", tmp_path / "p.parquet")
+        predict([logistic, two], data / "video.parquet", tmp_path / "p.parquet")
 
 
-def test_weights_of_another_architecture_are_refused(data: Path, tmp_path: Path) -> None:
-    model = make_model(tmp_path / "m")
+def test_weights_of_another_architecture_are_refused(data: Path, logistic: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(logistic, tmp_path / "m")
     manifest = json.loads((model / MANIFEST).read_text())
     (model / MANIFEST).write_text(json.dumps({**manifest, "architecture": "moe"}))
     with pytest.raises(InputError, match=r"not the weights of what model\.json describes"):
         predict([model], data / "video.parquet", tmp_path / "p.parquet")
 
 
-def test_weights_decide_the_average(data: Path, tmp_path: Path) -> None:
-    index = read_index(data / "video.parquet")
-    models = [make_model(tmp_path / "a", seed=1), make_model(tmp_path / "b", seed=2)]
+def test_weights_decide_the_average(data: Path, logistic: Path, other: Path, tmp_path: Path) -> None:
+    index, models = read_index(data / "video.parquet"), [logistic, other]
     predict(models, data / "video.parquet", tmp_path / "p.parquet", weights=[3, 1])
     one, two = (dense(model, index) for model in models)
     expect(0.75 * one + 0.25 * two, index, tmp_path / "p.parquet", 20, tolerance=1e-6)
@@ -230,13 +243,24 @@ def test_weights_decide_the_average(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [([1], "1 are given for 2 models"), ([1, 0], "the weight of .*b is 0; it must be above 0"),
+    [([1], "1 are given for 2 models"), ([1, 0], "the weight of .*other is 0; it must be above 0"),
      ([1, -2], "is -2"), ([float("nan"), 1], "is nan"), ([1, float("inf")], "is inf")],
 )  # fmt: skip
-def test_wrong_weights_are_refused(data: Path, tmp_path: Path, weights: list[float], message: str) -> None:
-    models = [make_model(tmp_path / "a"), make_model(tmp_path / "b")]
+def test_wrong_weights_are_refused(
+    data: Path, logistic: Path, other: Path, tmp_path: Path, weights: list[float], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
-        predict(models, data / "video.parquet", tmp_path / "p.parquet", weights=weights)
+        predict([logistic, other], data / "video.parquet", tmp_path / "p.parquet", weights=weights)
+
+
+@dataclass
+class Straight:
+    """A prediction that nothing interrupted: its models, how they were asked, the result, and the file."""
+
+    models: list[Path]
+    options: dict[str, Any]
+    result: dict[str, Any]
+    file: Path
 
 
 class Killed(Exception):
@@ -259,38 +283,45 @@ def die_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(SavedParts, "save", dying)
 
 
-@pytest.mark.parametrize("deaths", [[1], [4], [3, 1], [11]])
-def test_a_killed_prediction_goes_on_to_the_same_bytes(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: list[int]
-) -> None:
-    """With a bad record in each half; 21 videos are 11 batches of two."""
-    shutil.copytree(data / "frame", tmp_path / "frame")
-    (shard,) = (tmp_path / "frame").glob("*.tfrecord")
+@pytest.fixture(scope="module")
+def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    """Of two models, with a bad record in each half; 21 videos are 11 batches of two."""
+    folder = tmp_path_factory.mktemp("straight")
+    shutil.copytree(data / "frame", folder / "frame")
+    (shard,) = (folder / "frame").glob("*.tfrecord")
     index, content = read_index(data / "frame.parquet"), bytearray(shard.read_bytes())
     for row in (4, 17):
         content[int(index.offsets[row]) + 500] ^= 1
     shard.write_bytes(content)
     models = [
-        make_model(tmp_path / "a", "netvlad", "frame", **NETVLAD),
-        make_model(tmp_path / "b", level="frame", count=2),
+        make_model(folder / "a", "netvlad", "frame", **NETVLAD),
+        make_model(folder / "b", level="frame", count=2),
     ]
-    options: dict[str, Any] = {"batch_size": 2, "source": str(tmp_path / "frame"), "skip_bad_records": True}
-    straight = predict(models, data / "frame.parquet", tmp_path / "straight.parquet", **options)
+    options: dict[str, Any] = {"batch_size": 2, "source": str(folder / "frame"), "skip_bad_records": True}
+    result = predict(models, data / "frame.parquet", folder / "straight.parquet", **options)
+    return Straight(models, options, result, folder / "straight.parquet")
+
+
+@pytest.mark.parametrize("deaths", [[1], [4], [3, 1], [11]])
+def test_a_killed_prediction_goes_on_to_the_same_bytes(
+    data: Path, straight: Straight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: list[int]
+) -> None:
     output = tmp_path / "killed.parquet"
     for number in deaths:
         die_at(monkeypatch, number)
         with pytest.raises(Killed):
-            predict(models, data / "frame.parquet", output, part_seconds=0, **options)
+            predict(straight.models, data / "frame.parquet", output, part_seconds=0, **straight.options)
         assert not output.exists()
     read: list[int] = []
     fill = RecordReader.fill
     monkeypatch.setattr(
         RecordReader, "fill", lambda self, batch, *rest: (read.extend(batch.rows), fill(self, batch, *rest))
     )
-    assert predict(models, data / "frame.parquet", output, part_seconds=0, **options) == straight
+    result = predict(straight.models, data / "frame.parquet", output, part_seconds=0, **straight.options)
+    assert result == straight.result
     assert min((row for row in read if row != PADDING), default=VIDEOS) >= min(2 * sum(deaths), VIDEOS)
-    assert output.read_bytes() == (tmp_path / "straight.parquet").read_bytes()
-    assert [entry["record"] for entry in straight["skipped"]] == [4, 17]
+    assert output.read_bytes() == straight.file.read_bytes()
+    assert [entry["record"] for entry in result["skipped"]] == [4, 17]
     assert not (tmp_path / "killed.parquet.parts").exists()
 
 
@@ -306,14 +337,13 @@ def of_another_user(folder: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def test_what_a_program_around_it_configured_changes_no_byte(data: Path, tmp_path: Path) -> None:
-    model = make_model(tmp_path / "model")
-    predict([model], data / "video.parquet", tmp_path / "p.parquet")
+def test_what_a_program_around_it_configured_changes_no_byte(data: Path, logistic: Path, tmp_path: Path) -> None:
+    predict([logistic], data / "video.parquet", tmp_path / "p.parquet")
     try:
         keras.config.set_floatx("float16")
         keras.config.set_epsilon(0.1)
         keras.config.set_dtype_policy("mixed_bfloat16")
-        predict([model], data / "video.parquet", tmp_path / "q.parquet")
+        predict([logistic], data / "video.parquet", tmp_path / "q.parquet")
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_epsilon(1e-7)
