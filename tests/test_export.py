@@ -33,6 +33,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default it takes a process a core, and each beside the first takes a while to start."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+
+
 def records_of(folder: Path) -> Counter[bytes]:
     return Counter(bytes(payload) for shard in folder.glob("*.tfrecord") for _, payload in iterate(shard))
 

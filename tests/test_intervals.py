@@ -55,7 +55,7 @@ def test_the_influence_on_a_mean_is_its_share(influences, score):
 
 
 def test_widths_are_those_of_the_bootstrap():
-    table = World(20_000).predictions(1)
+    table = World(5_000).predictions(1)
     normal = normal_interval(gap_of(table), gap_influences(table))
     drawn = percentile_interval(bootstrap_gaps(table, 1000))
     assert normal.high - normal.low == pytest.approx(drawn.high - drawn.low, rel=0.1)

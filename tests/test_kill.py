@@ -15,7 +15,7 @@ from tests.kills import kill_at_random_moments
 from yt8m import cli
 
 SAMPLE = Path(__file__).parents[1] / "sample"
-VIDEOS = 40_000
+VIDEOS = 15_000
 
 
 @pytest.fixture(scope="module")

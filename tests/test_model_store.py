@@ -37,7 +37,7 @@ def trained(data: dict[str, Path], work_root: str, output: Path, **changes: Any)
 
 
 def test_a_candidate_is_trained_once_and_found_again(data: dict[str, Path], tmp_path: Path) -> None:
-    first = trained(data, str(tmp_path / "work"), tmp_path / "a.json")
+    first = trained(data, str(tmp_path / "work"), tmp_path / "a.json", seed=3)
     weights = Path(first["uri"]) / "model.weights.h5"
     written = weights.stat().st_mtime_ns
     manifest = json.loads((tmp_path / "a.json").read_text())
@@ -47,8 +47,10 @@ def test_a_candidate_is_trained_once_and_found_again(data: dict[str, Path], tmp_
     assert first["candidate"] == "quick"
     assert first["size_mb"] == pytest.approx(weights.stat().st_size / 1e6, abs=0.01)
     assert (tmp_path / "a.json").stat().st_size < 10_000
+    went_by = fingerprint([manifest["identity"], model_identity.written_as(manifest["preset"])])
+    assert first["uri"] == str(tmp_path / "work" / "models" / went_by / "model"), "the training has its own address"
 
-    again = trained(data, str(tmp_path / "work"), tmp_path / "b.json", candidate={**CANDIDATE, "name": "other"})
+    again = trained(data, str(tmp_path / "work"), tmp_path / "b.json", seed=3, candidate={**CANDIDATE, "name": "other"})
     assert {**again, "candidate": "quick"} == first
     assert weights.stat().st_mtime_ns == written
 
@@ -93,13 +95,6 @@ def test_another_vocabulary_is_another_model_also_under_the_same_name(data: dict
     assert len(set(made)) == 4
     (tmp_path / "copy.csv").write_text("".join(rows[:-1]))
     assert address(data, vocabulary=str(tmp_path / "copy.csv")) == made[-1]
-
-
-def test_the_address_is_of_what_the_training_itself_goes_by(data: dict[str, Path], tmp_path: Path) -> None:
-    made = trained(data, str(tmp_path / "work"), tmp_path / "a.json", seed=3)
-    manifest = json.loads((tmp_path / "a.json").read_text())
-    expected = fingerprint([manifest["identity"], model_identity.written_as(manifest["preset"])])
-    assert made["uri"] == str(tmp_path / "work" / "models" / expected / "model")
 
 
 def test_a_work_root_on_object_storage(data: dict[str, Path], tmp_path: Path, gcs: Any) -> None:

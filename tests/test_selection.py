@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def test_the_promotion_half_has_no_say(tmp_path: Path) -> None:
 def test_files_may_come_in_any_order(tmp_path: Path) -> None:
     candidates = Candidates(tmp_path, ("a", 0.5, 10), ("b", 0.6, 20), ("c", 0.4, 30))
     expected = [result.row() for result in gather_results(*candidates.files())]
-    for orders in itertools.product(itertools.permutations(range(3)), repeat=3):
+    every = list(itertools.product(itertools.permutations(range(3)), repeat=3))
+    for orders in random.Random(0).sample(every, 30):
         files = [[paths[i] for i in order] for paths, order in zip(candidates.files(), orders, strict=True)]
         assert [result.row() for result in gather_results(*files)] == expected
 

@@ -36,7 +36,7 @@ def test_what_both_find_hard_cancels():
 def test_of_fifty_pairs_without_a_true_difference_at_most_five_are_called_different():
     verdicts = []
     for seed in range(50):
-        world = World(1_500, 40, seed)
+        world = World(600, 40, seed)
         verdicts.append(compare_gap(world.predictions(1), world.predictions(2)).verdict)
     assert 50 - verdicts.count("cannot tell") <= 5
 

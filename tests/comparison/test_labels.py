@@ -78,12 +78,12 @@ def test_labels_that_one_model_does_not_see_are_called_different():
 
 def test_without_a_true_difference_hardly_any_label_is_called_different():
     wrong = 0
-    for seed in range(40):
+    for seed in range(24):
         world = World(1_000, 40, seed)
         found = label_differences(scored(world.predictions(1)), scored(world.predictions(2)))
         assert found.tested.sum() >= 30
         wrong += found.different.any()
-    assert wrong <= 5  # of 40 comparisons of more than 30 labels each
+    assert wrong <= 3  # of 24 comparisons of more than 30 labels each
 
 
 def test_one_video_says_nothing():

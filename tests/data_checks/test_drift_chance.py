@@ -27,12 +27,21 @@ def halves(features: dict[str, np.ndarray], seed: int, videos: int) -> tuple[np.
     return rows[:videos], rows[videos : 2 * videos]
 
 
+@pytest.fixture(scope="module")
+def before(features: dict[str, np.ndarray]) -> dict[str, Any]:
+    return feature_profile(features, halves(features, 0, 600)[0])
+
+
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_corrupted_features_are_seen_at_once(features: dict[str, np.ndarray], name: str) -> None:
-    one, other = halves(features, 0, 600)
-    before = feature_profile(features, one)
+def test_corrupted_features_are_seen_at_once(
+    features: dict[str, np.ndarray], before: dict[str, Any], name: str
+) -> None:
+    _, other = halves(features, 0, 600)
     assert breached(before, feature_profile(features, other, CORRUPTIONS[name]))
-    assert not breached(before, feature_profile(features, other))
+
+
+def test_whole_features_are_not_called_corrupted(features: dict[str, np.ndarray], before: dict[str, Any]) -> None:
+    assert not breached(before, feature_profile(features, halves(features, 0, 600)[1]))
 
 
 def test_a_profile_of_an_older_release_is_compared_as_far_as_it_goes(features: dict[str, np.ndarray]) -> None:

@@ -86,12 +86,13 @@ def test_first_positions_are_uniform():
 def test_a_full_size_epoch_is_ordered_in_under_two_seconds():
     """Of a processor, the best of three: 0.2 where this was written, so that a slow or busy machine passes too."""
     repeats = np.where(np.arange(3_900_000) % 5 < 3, 3, 1).astype(np.int32)
-    seconds = []
-    for epoch in range(3):
+
+    def seconds(epoch):
         started = time.process_time()
         assert len(epoch_order(repeats, 0, epoch)) == repeats.sum()
-        seconds.append(time.process_time() - started)
-    assert min(seconds) < 2
+        return time.process_time() - started
+
+    assert any(seconds(epoch) < 2 for epoch in range(3))
 
 
 def test_an_empty_phase_is_refused():
