@@ -24,9 +24,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=8, help="how often the tests that kill a command do so")
 
 
+LONG = ("end_to_end", "training", "reproduction", "models")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first: `make test` deals out files, and must not end with one worker at a long one."""
-    items.sort(key=lambda item: not item.path.is_relative_to(Path(__file__).parent / "end_to_end"))
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
