@@ -97,7 +97,9 @@ class Forks:
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
-        request = {"argv": list(map(str, argv)), "call": call, "folder": str(folder), "environment": environment}
+        learner = sys.modules.get("yt8m.training.learner")
+        request = {"argv": list(map(str, argv)), "call": call, "folder": str(folder), "environment": environment,
+                   "xla": getattr(learner, "XLA", True)}  # fmt: skip
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Fork(int(self._process.stdout.readline()), folder, self._process)
 
@@ -136,6 +138,7 @@ def _work(request: dict[str, object]) -> int:
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(os.path.join(str(request["folder"]), name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.environ.update(request["environment"])  # type: ignore[call-overload]
+    sys.modules["yt8m.training.learner"].XLA = request["xla"]  # type: ignore[attr-defined]
     module, _, name = str(request["call"]).partition(":")
     return int(getattr(importlib.import_module(module), name)(request["argv"]) or 0)
 

@@ -17,6 +17,8 @@ from yt8m.rebalance.build import build_training_set
 from yt8m.records.build import build_index
 from yt8m.storage import list_files
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 SAMPLE = Path(__file__).parents[1] / "sample"
 CANDIDATE = {"name": "quick", "preset": "logistic", "overrides": {"epochs": 0.1, "batch_size": 32.0}}
 

@@ -21,6 +21,8 @@ from yt8m.records.video_index import read_index, write_index
 from yt8m.storage import copy_file, read_json, write_json
 from yt8m.training.train import train
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 SAMPLE = Path(__file__).parents[1] / "sample"
 LOW = Terms(Thresholds(floor=0.0))
 

@@ -9,6 +9,8 @@ from yt8m.cli import main
 from yt8m.halves import in_half
 from yt8m.records.video_index import read_index, write_index
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 SAMPLE = Path(__file__).parents[2] / "sample"
 
 

@@ -8,6 +8,8 @@ import pytest
 from tests.targets.test_docs import ROOT, commands
 from yt8m import cli
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 SETTINGS = ("epochs=0.1", "model.clusters=4", "model.hidden=64", "frames.train.count=8", "frames.predict.count=8")
 SHORT = {
     "simulate": ["--max-frames", "16"],

@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from yt8m.cli import main
+
+pytestmark = pytest.mark.usefixtures("plain_steps")
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 

@@ -19,6 +19,8 @@ from yt8m.training import export
 from yt8m.training.export import check_export
 from yt8m.training.train import train
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 CLASSES = 40
 SAVED = {"saved_model/fingerprint.pb", "saved_model/saved_model.pb", "saved_model/variables/variables.index",
          "saved_model/variables/variables.data-00000-of-00001"}  # fmt: skip

@@ -14,6 +14,8 @@ from yt8m import storage
 from yt8m.training.history import SCALARS, TIMING_SCALARS, Scalars
 from yt8m.training.weights_file import write_weights
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 
 @contextmanager
 def full_after(size: int) -> Iterator[None]:

@@ -18,6 +18,8 @@ from yt8m.training.checkpoint import Checkpoints
 from yt8m.training.interruption import Interruption
 from yt8m.training.train import train
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 CLASSES, STEPS = 40, 60
 LONG = {"epochs": 20, "validate_every": 4, "validation_videos": 16}  # 60 steps of 16 of 48 videos
 ALL_OPTIONS = {"epochs": 4, "validate_every": 0.5, "precision": "bfloat16", "ema": 0.9, "validation_videos": 16,

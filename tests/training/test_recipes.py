@@ -13,6 +13,8 @@ from yt8m.records.build import build_index
 from yt8m.training.plan import PhasePlan
 from yt8m.training.train import train
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 SAMPLE = Path(__file__).parents[2] / "sample"
 SETTINGS = {"batch_size": 64, "epochs": 1.5, "validate_every": 0.5, "validation_videos": 100, "saved_model": False}
 

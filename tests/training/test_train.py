@@ -18,6 +18,8 @@ from yt8m.records.video_index import read_index, write_index
 from yt8m.training import checkpoint
 from yt8m.training.train import train
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 CLASSES = 40  # as in conftest
 
 
@@ -83,6 +85,7 @@ def test_the_folder_holds_what_the_manifest_says(video_files: Any, presets: Any,
     assert manifest["training"]["exported_step"] == int(best["step"])
 
 
+@pytest.mark.usefixtures("compiled_steps")
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     video_files: Any, presets: Any, tmp_path: Path
 ) -> None:
@@ -299,6 +302,7 @@ def test_the_average_of_the_weights_is_what_is_judged_and_exported(
     assert measured["gap"] == pytest.approx(float(rows(tmp_path / "lagging")[-1]["all_gap"]), abs=1e-6)
 
 
+@pytest.mark.usefixtures("compiled_steps")
 def test_netvlad_continues_to_the_bit_and_learns_as_well_in_bfloat16(
     frame_files: Any, presets: Any, tmp_path: Path, kill_at: Any
 ) -> None:

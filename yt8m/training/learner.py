@@ -14,6 +14,8 @@ from yt8m.training.replicas import Replicas
 
 TOP = 20
 LABELS, TEACHER = "labels", "teacher"
+XLA = True
+"""Whether steps are compiled. Tests of what surrounds a step do without: its first run takes a fifth of the time."""
 
 Tensors = dict[str, tf.Tensor]
 
@@ -87,7 +89,7 @@ class Learner:
     def _compiled(self, function: Callable[[Tensors], Any]) -> Callable[[Tensors], Any]:
         """Compile a function by XLA, which wants to be told the device that the variables of a replica are on."""
         # without autograph: nothing here branches in Python on a tensor, and it leaves its sources behind when killed
-        inner = tf.function(function, jit_compile=True, autograph=False)
+        inner = tf.function(function, jit_compile=XLA, autograph=False)
         if self.replicas.count == 1:
             return inner
 
