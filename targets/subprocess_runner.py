@@ -11,7 +11,7 @@ from pathlib import Path
 
 from targets.guardian import Guardian
 from targets.steps import Ended, Step, share_of_cores
-from targets.warm import Fork, Warm, kind_of
+from targets.warm import COMPONENTS, Fork, Warm, is_component
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,7 +28,7 @@ class SubprocessRunner:
         self._environment = _environment(scratch, jobs)
         self._running: set[int] = set()
         self._guardian = Guardian()
-        self._warm: dict[str, Warm] = {}
+        self._warm: dict[tuple[str, ...], Warm] = {}
         self._lock = threading.Lock()
 
     def execute(self, step: Step, hear: Callable[[str], None]) -> Ended:
@@ -47,13 +47,13 @@ class SubprocessRunner:
         return Ended(code, memory)
 
     def _fork(self, step: Step, output: int) -> Fork | None:
-        kind = kind_of(step.image)
-        if step.environment or kind is None:
+        if step.environment or not is_component(step.command):
             return None
+        modules = COMPONENTS.get(step.command[-1], ())
         with self._lock:
-            if kind not in self._warm:
-                self._warm[kind] = Warm(kind, self._environment)
-        return self._warm[kind].start(step.command, output)
+            if modules not in self._warm:
+                self._warm[modules] = Warm(modules, self._environment)
+        return self._warm[modules].start(step.command, output)
 
     def close(self) -> None:
         for warm in self._warm.values():

@@ -22,11 +22,9 @@ COMPONENT = (
 )
 """The shell command that KFP makes of a Python component, but for its white space."""
 STEP = ("kfp.dsl.executor_main", "pandas", "pyarrow.parquet", "yt8m.runs.records")
-KINDS = {
-    "yt8m-data": STEP,
-    "yt8m-trainer": (*STEP, "yt8m.prediction", "yt8m.training.trainer", "yt8m.training.export", "yt8m.champion"),
-}
-"""What is imported for the steps of an image, by the name of the image."""
+TENSORFLOW = ("yt8m.prediction", "yt8m.training.trainer", "yt8m.training.export", "yt8m.model_store")
+COMPONENTS = {"train": TENSORFLOW, "train_run": TENSORFLOW, "predict": TENSORFLOW}
+"""By function of a component: what is imported beside `STEP`. Others import what they need by themselves."""
 REQUEST = 1 << 20
 
 
@@ -45,17 +43,17 @@ class Fork:
 
 
 class Warm:
-    """A warm process for the steps of a kind of `KINDS`; it ends with this one."""
+    """A warm process that has imported `STEP` and further modules; it ends with this one."""
 
-    def __init__(self, kind: str, environment: Mapping[str, str]):
+    def __init__(self, modules: Sequence[str], environment: Mapping[str, str]):
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket, self._lock = here, threading.Lock()
         here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST)
         with there:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "targets.warm", str(there.fileno()), kind], pass_fds=[there.fileno()], cwd=ROOT,
+                [sys.executable, "-m", "targets.warm", str(there.fileno()), *STEP, *modules], pass_fds=[there.fileno()],
                 env={**environment, "_KFP_RUNTIME": "true"},  # as the command has it: `kfp` is then the executor alone
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
 
@@ -63,15 +61,12 @@ class Warm:
         """Begin a step in this process' working folder.
 
         Args:
-            command: as the pipeline's specification has it.
+            command: one for which `is_component` holds.
             output: file descriptor that gets all that the step says.
 
         Returns:
-            The step; None if it cannot be started here: the process has ended, or the command is another than the
-            one that KFP makes of a Python component.
+            The step; None if it cannot be started here, as the process has ended.
         """
-        if not is_component(command):
-            return None
         request = json.dumps({"source": command[3], "arguments": list(command[4:]), "folder": os.getcwd()}).encode()
         ours, theirs = os.pipe()
         try:
@@ -91,25 +86,19 @@ class Warm:
         self._process.wait()
 
 
-def kind_of(image: str) -> str | None:
-    """The name of an image without registry, tag and digest, if it is one of ours."""
-    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-    return name if name in KINDS else None
-
-
 def is_component(command: Sequence[str]) -> bool:
     """Whether a step's command only writes a component's source into a file and executes it."""
     return list(command[:2]) == ["sh", "-ec"] and " ".join(command[2].split()) == COMPONENT
 
 
-def _serve(channel: socket.socket, kind: str) -> dict[str, str | list[str]] | None:
+def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | list[str]] | None:
     """Fork for each request; what is to be executed, in the forks, and None at the end of the run."""
     import importlib
 
     from yt8m.quiet import quiet_start
 
     with quiet_start():
-        for name in KINDS[kind]:
+        for name in modules:
             importlib.import_module(name)
     keepers: set[int] = set()
     while True:
@@ -157,6 +146,6 @@ def _execute(step: dict[str, str | list[str]]) -> None:
 
 
 if __name__ == "__main__":
-    step = _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
+    step = _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     if step is not None:
         _execute(step)

@@ -5,9 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.forks import Forks
 from yt8m.predictions import read_predictions
 from yt8m.storage import cloud
+
+pytestmark = pytest.mark.usefixtures("plain_steps")
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 

@@ -1,13 +1,14 @@
 """A tiny plan: logistic regression on a slice of the sample, a video-level index, two seeds, three experiments."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.forks import Forks
 from yt8m.records.tfrecord import RecordWriter, iterate
-from yt8m.reproduction.reproduce import reproduce
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 VOCABULARY = str(SAMPLE / "vocabulary.csv")
@@ -71,8 +72,19 @@ def arguments(shards: dict[str, str], plan: Path) -> dict[str, Any]:
     return {"train": [shards["train"]], "validation": [shards["validation"]], "vocabulary": VOCABULARY, "plan": plan}
 
 
+def command(arguments: dict[str, Any], output: Path) -> list[str]:
+    """The command line of the tiny plan."""
+    return ["reproduce", "--scale", "tiny", "--plan", str(arguments["plan"]), "--train", *arguments["train"],
+            "--validation", *arguments["validation"], "--vocabulary", VOCABULARY, "-o", str(output)]  # fmt: skip
+
+
 @pytest.fixture(scope="session")
-def finished(arguments: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """The folder of the tiny plan's experiments, run to their end, and the content of paper.json."""
+def finished(arguments: dict[str, Any], forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """The folder of the tiny plan's experiments, run to their end in a process of its own, and paper.json."""
+    from yt8m.training import learner
+
     folder = tmp_path_factory.mktemp("finished")
-    return folder, reproduce("tiny", folder, **arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learner, "XLA", False)
+        forks.run(command(arguments, folder))
+    return folder, json.loads((folder / "paper.json").read_text())

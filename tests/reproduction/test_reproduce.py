@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from tests.forks import Forks
-from tests.reproduction.conftest import VOCABULARY
+from tests.reproduction.conftest import command
 from yt8m.errors import InputError
 from yt8m.predictions import read_predictions
 from yt8m.reproduction.reproduce import reproduce
 from yt8m.reproduction.trainings import Trainings
 from yt8m.reproduction.work import Work, open_work
+
+pytestmark = pytest.mark.usefixtures("plain_steps")
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -29,7 +31,6 @@ def test_a_failing_experiment_stands_in_its_place_and_the_others_go_on(finished:
     assert row["ours"]["difference"] == pytest.approx(row["ours"]["tripled"] - row["ours"]["plain"])
     assert row["interval"][0] <= row["ours"]["difference"] <= row["interval"][1]
     assert row["verdict"] in ("better", "worse", "cannot tell")
-    assert json.loads((folder / "paper.json").read_text()) == result
     page = (folder / "paper.html").read_text()
     assert "no-such-preset" in page
     assert page.index("How it was run") < page.rindex("Answers")
@@ -96,15 +97,13 @@ def test_a_training_without_memory_is_reported(
 def test_a_killed_run_keeps_what_is_finished_and_ends_as_the_others_do(
     finished: tuple[Path, Any], arguments: dict[str, Any], forks: Forks, tmp_path: Path
 ) -> None:
-    command = ["reproduce", "--scale", "tiny", "--plan", arguments["plan"], "--train",
-               *arguments["train"], "--validation", *arguments["validation"], "--vocabulary", VOCABULARY,
-               "--seeds", 1, "--json", "-o", tmp_path]  # fmt: skip
-    process = forks.start(command)
+    line = [*command(arguments, tmp_path), "--seeds", 1]
+    process = forks.start(line)
     process.wait_until(lambda: list(tmp_path.glob("trainings/*/done.json")))
     process.kill()
     kept = {str(path): path.stat().st_mtime_ns for path in tmp_path.glob("trainings/*/done.json")}
     assert kept
-    forks.run(command)
+    forks.run(line)
     ended, others = (json.loads((folder / "experiments" / "tripling.json").read_text())["seeds"]
                      for folder in (tmp_path, finished[0]))  # fmt: skip
     assert ended == others[:1]

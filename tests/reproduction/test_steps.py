@@ -15,6 +15,8 @@ from yt8m.reproduction import steps
 from yt8m.reproduction.steps import experiments_of, folder_of, judge, prepare, publish, train_run
 from yt8m.storage import exists, join, list_tree, read_json
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 JUDGE = """
 from yt8m.reproduction.steps import experiments_of, judge, publish
 settings, root, copies = map(json.loads, sys.argv[1:])

@@ -14,7 +14,7 @@ from components.index_videos import index_videos
 from components.train import train
 from targets.steps import Ended, Step, cause_of
 from targets.subprocess_runner import SubprocessRunner
-from targets.warm import KINDS, ROOT, is_component, kind_of
+from targets.warm import ROOT, is_component
 
 EXECUTE = list(index_videos.pipeline_spec.deployment_spec["executors"]["exec-index-videos"]["container"]["command"])
 BODY = """
@@ -44,34 +44,34 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SubprocessRunne
     runner.close()
 
 
-def execute(runner: SubprocessRunner, image: str, last: str) -> tuple[int, list[str], int]:
-    """Exit code, lines without the executor's own and the tracebacks', and memory."""
+def execute(runner: SubprocessRunner, last: str, *, alone: bool = False) -> tuple[int, list[str], int]:
+    """Exit code, lines without the executor's own and the tracebacks', and memory; `alone` by the shell's command."""
     lines: list[str] = []
-    ended = runner.execute(Step("step", image, command(last)), lines.append)
+    shell = command(last)
+    shell[2] += "true\n" if alone else ""
+    ended = runner.execute(Step("step", "any", shell), lines.append)
     own = [line for line in lines if "KFP Executor" not in line and line[:1] not in (" ", "{", "}")]
     return ended.code, own, ended.memory or 0
 
 
 @pytest.mark.parametrize(("last", "code"), [("pass", 0), ("raise SystemExit(3)", 3), ("1 / 0", 1)])
 def test_a_fork_ends_as_a_subprocess_does(runner: SubprocessRunner, last: str, code: int) -> None:
-    forked, lines, _ = execute(runner, "yt8m-data", last)
-    alone, expected, _ = execute(runner, "another image", last)
+    forked, lines, _ = execute(runner, last)
+    alone, expected, _ = execute(runner, last, alone=True)
     assert (forked, lines) == (alone, expected)
     assert forked == code
     assert lines[:3] == [f"{os.getcwd()} 1 True b''", "to stderr", "True"]
-    assert "yt8m-data" in runner._warm
-    assert "another image" not in runner._warm
 
 
 def test_a_fork_that_is_killed_is_told_as_such(runner: SubprocessRunner) -> None:
-    code, lines, _ = execute(runner, "yt8m-data", "os.kill(os.getpid(), 9)")
+    code, lines, _ = execute(runner, "os.kill(os.getpid(), 9)")
     assert code == -signal.SIGKILL
     assert cause_of(lines, Ended(code)) == ("it was killed, most likely for want of memory", False)
 
 
 def test_it_sees_the_whole_output_and_memory_of_its_own(runner: SubprocessRunner) -> None:
-    _, small, before = execute(runner, "yt8m-data", "pass")
-    code, lines, memory = execute(runner, "yt8m-data", "print('x' * 300_000); b = bytearray(300_000_000)")
+    _, small, before = execute(runner, "pass")
+    code, lines, memory = execute(runner, "print('x' * 300_000); b = bytearray(300_000_000)")
     assert code == 0
     assert len(max(lines, key=len)) == 300_000
     assert 250e6 < memory - before < 330e6
@@ -95,32 +95,21 @@ def test_only_the_command_of_a_component_is_taken(runner: SubprocessRunner) -> N
 
 def test_without_the_warm_process_steps_are_subprocesses(tmp_path: Path) -> None:
     runner = SubprocessRunner(str(tmp_path), 1)
-    assert execute(runner, "yt8m-data", "pass")[0] == 0
-    runner._warm["yt8m-data"]._process.kill()
-    runner._warm["yt8m-data"]._process.wait()
-    assert execute(runner, "yt8m-data", "raise SystemExit(3)")[0] == 3
+    assert execute(runner, "pass")[0] == 0
+    runner._warm[()]._process.kill()
+    runner._warm[()]._process.wait()
+    assert execute(runner, "raise SystemExit(3)")[0] == 3
     runner.close()
 
 
 def test_nothing_has_begun_before_a_fork() -> None:
     """No thread of Python, and no device of TensorFlow: they would be missing in the forks."""
     look = (
-        "import importlib, threading; from targets.warm import KINDS; from yt8m.quiet import quiet_start\n"
-        "with quiet_start():\n    [importlib.import_module(name) for name in KINDS['yt8m-trainer']]\n"
+        "import importlib, threading; from targets.warm import STEP, TENSORFLOW; from yt8m.quiet import quiet_start\n"
+        "with quiet_start():\n    [importlib.import_module(name) for name in (*STEP, *TENSORFLOW)]\n"
         "from tensorflow.python.eager import context\n"
         "print(threading.active_count(), context.context()._initialized)"
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT,
                           env={**os.environ, "_KFP_RUNTIME": "true"}, check=True)  # fmt: skip
     assert done.stdout.split() == ["1", "False"]
-
-
-def test_it_knows_the_images_of_the_components_and_of_settings() -> None:
-    images = set()
-    for component in (index_videos, train):
-        (executor,) = component.pipeline_spec.deployment_spec["executors"].values()
-        images.add(executor["container"]["image"])
-    assert images == set(KINDS)
-    for named in ("{}", "{}:dev", "localhost:5000/a/{}:1.2", "europe-docker.pkg.dev/p/r/{}@sha256:0123"):
-        assert {kind_of(named.format(image)) for image in images} == images
-    assert kind_of("python:3.11") is None
