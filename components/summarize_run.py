@@ -23,7 +23,7 @@ def summarize_run(
     It fails if a step could not be done that kept the others from nothing, so that the run does not pass for a success.
 
     Args:
-        status: How the run ended, by the backend.
+        status: How the run ended, by the backend; it is shown, and the records of the steps decide.
         work_root: Folder or gs:// address with the records of the run's steps.
         steps: The pipeline's steps, each exactly {name, kind, after, each}.
         candidates: Models to train, each exactly {name, preset, overrides}.
@@ -44,7 +44,7 @@ def summarize_run(
         run_name(job_name, job_id),
         steps=steps,
         candidates=[str(candidate.get("name")) for candidate in candidates],
-        succeeded=status.state == "SUCCEEDED",
+        backend=str(status.state or ""),
         message=status.error_message or "",
         rates=rates,
         address=webhook,

@@ -50,8 +50,8 @@ class Run:
         (self.folder / "results.json").write_text(json.dumps(RESULTS))
         (self.folder / "promotion.json").write_text(json.dumps(PROMOTION))
 
-    def summary(self, succeeded: bool = True, **options: Any) -> dict[str, Any]:
-        return summarize(str(self.work), RUN, steps=STEPS, candidates=["a", "b"], succeeded=succeeded, **options)
+    def summary(self, **options: Any) -> dict[str, Any]:
+        return summarize(str(self.work), RUN, steps=STEPS, candidates=["a", "b"], **options)
 
 
 @pytest.fixture
@@ -78,11 +78,42 @@ def test_a_run_that_went_well(run: Run) -> None:
     assert one_line(summary) == f"run {RUN} succeeded: b with GAP 0.6100; it is the first champion"
 
 
+@pytest.mark.parametrize("backend", ["COMPLETE", "RUNNING", "SUCCEEDED", "FAILED", ""])
+def test_the_records_decide_whatever_the_backend_says(run: Run, backend: str) -> None:
+    """COMPLETE is Kubeflow's word; RUNNING stays where the last step came from its cache, FAILED after a retry."""
+    for name in ALL[3:]:
+        run.step(name)
+    run.published()
+    summary = run.summary(backend=backend)
+    assert (summary["state"], summary["backend"]) == ("succeeded", backend)
+    (run.folder / "write-submission.json").unlink()  # it never started
+    summary = run.summary(backend=backend)
+    assert (summary["state"], summary["failed"], summary["never_started"]) == ("failed", [], ["write-submission"])
+    assert one_line(summary).startswith(f"run {RUN} failed before write-submission started")
+    (run.folder / "check-changes.json").unlink()
+    run.step("check-changes", results={"changed": False})
+    assert run.summary(backend=backend)["state"] == "unchanged"
+
+
+def test_the_steps_that_no_other_waits_for_are_never_reused() -> None:
+    """So each leaves a record in each run, and the summary can tell a run that came to its end."""
+    import yaml
+
+    waited_for = {name for step in STEPS for name in step["after"]}
+    last = [step["name"] for step in STEPS if step["name"] not in waited_for]
+    assert last == ["write-submission"]
+    golden = Path(__file__).parents[1] / "golden" / "pipeline" / "kfp-dev.yaml"
+    compiled = next(yaml.load_all(golden.read_text(), yaml.CSafeLoader))
+    dags = [part["dag"]["tasks"] for part in [compiled["root"], *compiled["components"].values()] if "dag" in part]
+    (task,) = [tasks[name] for tasks in dags for name in last if name in tasks]
+    assert "enableCache" not in task.get("cachingOptions", {})
+
+
 def test_what_was_reused_and_what_never_started(run: Run) -> None:
     for name in ["check-changes", "rebalance", "predict validate b"]:
         run.step(name)
     run.step("train a", "failed", error="it broke", wrong_input=False)
-    summary = run.summary(succeeded=False, message="Task train failed")
+    summary = run.summary(message="Task train failed")
     found = statuses(summary)
     assert summary["state"] == "failed"
     assert summary["failed"] == ["train a"]
@@ -99,7 +130,7 @@ def test_what_was_reused_and_what_never_started(run: Run) -> None:
 
 def test_a_kill_is_told_from_a_failure(run: Run) -> None:
     run.step("train b", "running")
-    summary = run.summary(succeeded=False)
+    summary = run.summary()
     assert statuses(summary)["train b"] == "killed"
     assert "train b was killed from outside: for want of memory" in summary["what_to_do"][0]
     assert "last checkpoint" in summary["what_to_do"][0]
@@ -107,12 +138,12 @@ def test_a_kill_is_told_from_a_failure(run: Run) -> None:
 
 def test_wrong_input_says_what_to_mend(run: Run) -> None:
     run.step("validate-data", "failed", error="leaked_ids is 1", wrong_input=True)
-    (advice,) = run.summary(succeeded=False)["what_to_do"]
+    (advice,) = run.summary()["what_to_do"]
     assert advice.startswith("validate-data found its input wrong: leaked_ids is 1. Mend that")
 
 
 def test_a_failure_before_any_code_of_ours(run: Run) -> None:
-    (advice,) = run.summary(succeeded=False)["what_to_do"]
+    (advice,) = run.summary()["what_to_do"]
     assert "an image that cannot be pulled" in advice
 
 
@@ -127,13 +158,13 @@ def test_nothing_to_do(run: Run) -> None:
 def test_the_results_of_an_earlier_attempt_are_not_those_of_a_failed_run(run: Run) -> None:
     run.published()
     run.step("publish-results", "failed", error="no", wrong_input=False)
-    assert "candidates" not in run.summary(succeeded=False)
+    assert "candidates" not in run.summary()
 
 
 def test_the_end_writes_both_files_beside_the_records_and_where_asked(run: Run, tmp_path: Path) -> None:
     run.step("train a", "failed", error="<script>alert(1)</script>", wrong_input=False)
     summary = finish_run(
-        str(run.work), RUN, steps=STEPS, candidates=["a", "b"], succeeded=False,
+        str(run.work), RUN, steps=STEPS, candidates=["a", "b"],
         copies={"summary.json": tmp_path / "json", "summary.html": tmp_path / "page"},
     )  # fmt: skip
     assert json.loads((run.folder / "summary.json").read_text()) == summary
@@ -151,12 +182,8 @@ def test_a_step_that_cannot_be_done_keeps_no_results_back_but_fails_the_run(run:
         run.step(name, results={"state": "s"})
     run.step(step, "failed", error="no such bucket", wrong_input=True)
     run.published()
-    how: dict[str, Any] = {"steps": STEPS, "candidates": ["a", "b"], "succeeded": step == "promote-model"}
-    if how["succeeded"]:  # the backend knows nothing of it
-        with pytest.raises(InputError, match=f"{step}: no such bucket"):
-            finish_run(str(run.work), RUN, **how)
-    else:
-        finish_run(str(run.work), RUN, **how)
+    with pytest.raises(InputError, match=f"{step}: no such bucket"):  # the backend may know nothing of it
+        finish_run(str(run.work), RUN, steps=STEPS, candidates=["a", "b"])
     summary = json.loads((run.folder / "summary.json").read_text())
     assert (summary["state"], summary["failed"], summary["selected"]) == ("failed", [step], "b")
     assert summary["promotion"] == (None if step == "promote-model" else PROMOTION)
@@ -167,15 +194,16 @@ def test_a_step_that_cannot_be_done_keeps_no_results_back_but_fails_the_run(run:
 
 def test_a_defect_is_no_wrong_input(run: Run) -> None:
     run.step("promote-model", "failed", error="KeyError: 'x'", wrong_input=False)
+    run.step("write-submission")
     with pytest.raises(RuntimeError, match="KeyError"):
-        finish_run(str(run.work), RUN, steps=STEPS, candidates=["a"], succeeded=True)
+        finish_run(str(run.work), RUN, steps=STEPS, candidates=["a"])
 
 
 def test_only_a_run_that_did_all_is_what_later_ones_are_compared_with(run: Run) -> None:
     for name in ALL:
         run.step(name, results={"state": "abc"})
     run.published()
-    finish_run(str(run.work), RUN, steps=STEPS, candidates=["a", "b"], succeeded=True)
+    finish_run(str(run.work), RUN, steps=STEPS, candidates=["a", "b"])
     assert json.loads((run.work / "finished.json").read_text()) == {"run": RUN, "state": "abc"}
 
 
@@ -183,9 +211,10 @@ def test_a_summary_that_is_tried_again_is_posted_once(run: Run, monkeypatch: pyt
     posted: list[Any] = []
     monkeypatch.setattr(finish.webhook, "post", lambda *message: posted.append(message))
     run.step("promote-model", "failed", error="no", wrong_input=True)
+    run.step("write-submission")
     for _ in range(2):
         with pytest.raises(InputError):
-            finish_run(str(run.work), RUN, steps=STEPS, candidates=["a"], succeeded=True, address="https://h/x")
+            finish_run(str(run.work), RUN, steps=STEPS, candidates=["a"], address="https://h/x")
     assert len(posted) == 1
 
 

@@ -24,7 +24,7 @@ def finish_run(
     *,
     steps: Sequence[Mapping[str, Any]],
     candidates: Sequence[str],
-    succeeded: bool,
+    backend: str = "",
     message: str = "",
     rates: Mapping[str, float] | None = None,
     address: str = "",
@@ -33,7 +33,7 @@ def finish_run(
     """Write the summary of a run beside its records, as JSON and as a page, and post it.
 
     Args:
-        work_root, run, steps, candidates, succeeded, message, rates: as in `yt8m.runs.summary.summarize`.
+        work_root, run, steps, candidates, backend, message, rates: as in `yt8m.runs.summary.summarize`.
         address: of a webhook that takes `{"text", "summary"}` as JSON; empty for none. That it does not answer is
             noted in the summary and is no failure.
         copies: further files to write: `summary.json` and `summary.html` -> path.
@@ -42,11 +42,11 @@ def finish_run(
         The summary, with `webhook` (None without one, `posted`, or why not).
 
     Raises:
-        InputError, RuntimeError: the backend holds the run for a success, but a step could not be done; so that the run
-            fails.
+        InputError, RuntimeError: the run came to its end, but a step could not be done that kept the others from
+            nothing; so that the backend does not take the run for a success.
     """
     summary = summarize(
-        work_root, run, steps=steps, candidates=candidates, succeeded=succeeded, message=message, rates=rates
+        work_root, run, steps=steps, candidates=candidates, backend=backend, message=message, rates=rates
     )  # fmt: skip
     folder = run_folder(work_root, run)
     summary["webhook"] = _post(address, summary, join(folder, SUMMARY)) if address else None
@@ -60,7 +60,7 @@ def finish_run(
     log(one_line(summary))
     if summary["state"] == SUCCEEDED:
         note_finished(work_root, run, state_of(work_root, run))
-    if succeeded and summary["state"] == FAILED:
+    if summary["complete"] and summary["state"] == FAILED:
         failed = [row for row in summary["steps"] if row["step"] in summary["failed"]]
         causes = "; ".join(f"{row['step']}: {row['error']}" for row in failed)
         told = f"the run did not do all that it should: {causes}"

@@ -1,8 +1,13 @@
 """The summary of a run, whether it succeeded or not: what ran, what came out, what it cost, and what to do now.
 
-It is written from the records that the steps left at the work root; what the backend says of its tasks is a hint. A
-step without a record was reused from an earlier run, if the run succeeded or a later step has a record (what it said
-stands in that run's record); otherwise it never started.
+It is written from the records that the steps left at the work root. What the backend says of the run is shown and
+decides nothing: Kubeflow calls a run that went well COMPLETE, leaves RUNNING where the last step came from its cache or
+a condition did not hold, and keeps no message of an error (kubeflow/pipelines 2.17.0, backend/src/v2/driver/resolve.go
+lines 472 to 475, component/launcher_v2.go line 227). The steps that no other waits for are never reused; so a run came
+to its end when each of these has a record of its own end.
+
+A step without a record was reused from an earlier run, if the run came to its end or a later step has a record (what it
+said stands in that run's record); otherwise it never started.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +30,7 @@ def summarize(
     *,
     steps: Sequence[Mapping[str, Any]],
     candidates: Sequence[str],
-    succeeded: bool,
+    backend: str = "",
     message: str = "",
     rates: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
@@ -36,37 +41,41 @@ def summarize(
         run: its name.
         steps: of the pipeline; see `yt8m.runs.steps.steps_of`.
         candidates: their names.
-        succeeded: whether the pipeline says so.
-        message: what the pipeline says of a failure.
+        backend: the state of the run as the backend has it.
+        message: what the backend says of a failure.
         rates: price of an hour by kind of machine; empty for no cost.
 
     Returns:
         What `publish-results` collected, if it came to that (`candidates`, `selected`, ...), the `promotion` (None
-        where none was decided), and `run`, `state` (succeeded, failed, unchanged), `started`, `ended`, `seconds` (of
+        where none was decided), and `run`, `state` (succeeded, failed, unchanged), `complete` (whether it came to its
+        end, well or not), `started`, `ended`, `seconds` (of
         all steps), `steps` (`{step, kind, status, seconds, attempt, results, bytes, error, cost, reused_from}`; of a
         reused step `results`, `bytes` and `reused_from` are of the run that made it), `cost` (None without rates),
         `failed`, `never_started`,
-        `what_to_do` (sentences) and `message`.
+        `what_to_do` (sentences), `backend` and `message`.
     """
     folder, expanded = run_folder(work_root, run), steps_of(steps, candidates)
     records = read_records(folder, [step.name for step in expanded])
     unchanged = records.get("check-changes", {}).get("results", {}).get("changed") is False
-    missing, earlier = _missing(expanded, records, succeeded, unchanged), records_behind(records)
+    complete = unchanged or _is_complete(expanded, records)
+    missing, earlier = _missing(expanded, records, complete, unchanged), records_behind(records)
     rows = [_row(step, records, missing, earlier, rates or {}) for step in expanded]
     failed = [row["step"] for row in rows if row["status"] in (FAILED, KILLED)]
-    state = FAILED if failed or not succeeded else UNCHANGED if unchanged else SUCCEEDED
+    state = FAILED if failed or not complete else UNCHANGED if unchanged else SUCCEEDED
     done = {name for name, record in records.items() if record["status"] == SUCCEEDED}
     summary = {
         **(read_json(join(folder, RESULTS)) if "publish-results" in done else {}),
         "promotion": read_json(join(folder, PROMOTION)) if "promote-model" in done else None,
         "run": run,
         "state": state,
+        "complete": complete,
         **_times(records),
         "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
         "steps": rows,
         "cost": _cost(rows, rates),
         "failed": failed,
         "never_started": [row["step"] for row in rows if row["status"] == NEVER],
+        "backend": backend,
         "message": message,
         "code_version": code_version(),
     }
@@ -80,18 +89,27 @@ def one_line(summary: dict[str, Any]) -> str:
         return f"run {run}: nothing has changed since the last run, so nothing was done"
     if state == FAILED:
         kept = "; its report and results are published all the same" if "candidates" in summary else ""
-        return f"run {run} failed at {', '.join(summary['failed']) or 'an unknown step'}{kept}"
+        started = f"before {summary['never_started'][0]} started" if summary["never_started"] else "at an unknown step"
+        where = f"at {', '.join(summary['failed'])}" if summary["failed"] else started
+        return f"run {run} failed {where}{kept}"
     first = next((row for row in summary.get("candidates", []) if row["name"] == summary["selected"]), None)
     chosen = f": {first['name']} with GAP {first['gap']:.4f}" if first else ""
     promotion = summary.get("promotion")
     return f"run {run} succeeded{chosen}" + (f"; {promotion['reason']}" if promotion else "")
 
 
-def _missing(steps: Sequence[Step], records: Mapping[str, Any], succeeded: bool, unchanged: bool) -> dict[str, str]:
+def _is_complete(steps: Sequence[Step], records: Mapping[str, dict[str, Any]]) -> bool:
+    """Whether each step that no other waits for has come to its end."""
+    waited_for = {name for step in steps for name in step.after}
+    ends = (SUCCEEDED, FAILED)
+    return all(records.get(step.name, {}).get("status") in ends for step in steps if step.name not in waited_for)
+
+
+def _missing(steps: Sequence[Step], records: Mapping[str, Any], complete: bool, unchanged: bool) -> dict[str, str]:
     """What a step without a record is."""
     if unchanged:
         return {step.name: NEVER for step in steps}
-    if succeeded:
+    if complete:
         return {step.name: REUSED for step in steps}
     used = before(steps, set(records))
     return {step.name: REUSED if step.name in used else NEVER for step in steps}
@@ -158,7 +176,7 @@ def _advice(summary: dict[str, Any]) -> list[str]:
         elif row["status"] == FAILED:
             advice.append(f"{row['step']} failed: {row['error']}. Its log says where; run again once that is mended.")
     if summary["state"] == FAILED and not advice:
-        advice.append("No step left a record of a failure, so the failure lies before the first step's code: an image "
-                      "that cannot be pulled, a machine that cannot be had, or a work root that cannot be written."
-                      )  # fmt: skip
+        advice.append("No step left a record of a failure, so it lies before the code of the first step that never "
+                      "started: an image that cannot be pulled, a machine that cannot be had, a work root that cannot "
+                      "be written, or the run was stopped.")  # fmt: skip
     return advice
