@@ -16,6 +16,7 @@ from targets.settings import Gpu, Profile, Resources
 Target = Literal["kfp", "vertex"]
 TARGETS: tuple[Target, ...] = ("kfp", "vertex")
 SHARED_MEMORY = "/dev/shm"
+FACTOR = 2.0  # of each wait before another attempt, over the one before
 GPUS = "YT8M_GPUS"  # as in yt8m.models.devices, which brings Keras in
 
 # KFP looks up its caller's name at each setting of a task, by a stack with the source lines of every frame, for which
@@ -32,15 +33,29 @@ def configure(task: dsl.PipelineTask, kind: str, profile: Profile, target: Targe
     retry = resources.retry
     if retry.attempts:
         task.set_retry(
-            retry.attempts,
-            backoff_duration=f"{retry.backoff_seconds}s",
-            backoff_factor=2.0,
-            backoff_max_duration=f"{retry.backoff_max_seconds}s",
-        )
+            retry.attempts, backoff_duration=f"{retry.backoff_seconds}s", backoff_factor=FACTOR,
+            backoff_max_duration=f"{backoff_max(resources, target)}s",
+        )  # fmt: skip
     if resources.gpu:
         _set_gpu(task, resources.gpu, target)
     if target == "kfp":
         _set_kubernetes(task, resources, profile)
+
+
+def backoff_max(resources: Resources, target: Target) -> int:
+    """What a target calls the longest backoff, in seconds.
+
+    On Vertex AI it is the longest wait between two attempts. On Kubeflow it is the time since the first attempt began
+    after which nothing is tried again and a running attempt is killed (kubeflow/pipelines 2.17.0,
+    backend/src/v2/compiler/argocompiler/container.go line 667; argo-workflows 4.0.5, workflow/controller/operator.go
+    lines 1033 to 1095): there it has to hold all attempts, each as long as its timeout, and all waits, which double
+    without a limit.
+    """
+    retry = resources.retry
+    if target == "vertex":
+        return retry.backoff_max_seconds
+    waits = sum(retry.backoff_seconds * int(FACTOR) ** number for number in range(retry.attempts))
+    return (retry.attempts + 1) * 60 * resources.timeout_minutes + waits
 
 
 def _set_gpu(task: dsl.PipelineTask, gpu: Gpu, target: Target) -> None:

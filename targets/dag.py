@@ -41,3 +41,15 @@ def steps_in(specification: Any, kinds: Mapping[str, str]) -> list[dict[str, Any
 
     walk(specification.root.dag, [], False)
     return [found[task] for task in kinds if task in found]
+
+
+def step_titles(pipeline: Mapping[str, Any]) -> dict[str, str]:
+    """Task -> the name that people see, of all steps of a compiled pipeline (not of loops, conditions and handlers)."""
+    components = pipeline["components"]
+    dags = [part["dag"]["tasks"] for part in [pipeline["root"], *components.values()] if "dag" in part]
+    return {
+        key: task.get("taskInfo", {}).get("name", key)
+        for tasks in dags
+        for key, task in tasks.items()
+        if "dag" not in components[task["componentRef"]["name"]]
+    }

@@ -16,6 +16,8 @@ import requests
 import urllib3
 
 from targets.cron import kubeflow_cron
+from targets.dag import step_titles
+from targets.parameters import read_pipeline
 from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, calmly, persist, states_by_name
 from targets.tokens import KubeflowToken, Token
 from yt8m.errors import InputError
@@ -24,7 +26,8 @@ IN_CLUSTER_HOST = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 PASSING = frozenset({0, 408, 429, 502, 503, 504})
 STATES = {"SUCCEEDED": "succeeded", "SKIPPED": "succeeded", "FAILED": "failed", "CANCELED": "cancelled",
           "RUNNING": "running", "CANCELING": "running", "PAUSED": "waiting"}  # fmt: skip
-INTERNAL = re.compile(r"(root|executor|.*-driver|.*\(driver\))")  # nodes that are no steps
+OLDEST, BEST = (2, 14), "2.17"
+VERSION = re.compile(r"v?(\d+)\.(\d+)")
 SETTINGS = re.compile(r"settings ([0-9a-f]{16,})")
 PAGE = 100
 
@@ -73,6 +76,8 @@ class Kubeflow:
         self._client: kfp.Client = self._call(self._connect)
         self._namespace = place.namespace or None
         self._experiment_id: str | None = None
+        self._titles: dict[str, str] = {}
+        self._call(self._check_version)
 
     def submit(self, job: Job) -> Run:
         """Start a run; the name is looked up before it is sent again."""
@@ -88,20 +93,25 @@ class Kubeflow:
             )  # fmt: skip
 
         made = self._call(once, conflict=True)
+        self._titles = step_titles(read_pipeline(job.package))
         pages = (self._place.ui_host or self._place.host).rstrip("/")
         return Run(made.run_id, job.name, f"{pages}/#/runs/details/{made.run_id}")
 
     def progress(self, run: Run) -> Progress:
-        """Where a run stands."""
+        """Where a run that was sent from here stands.
+
+        The service lists the nodes of the workflow: steps by the names of their tasks, and beside them drivers, loops,
+        conditions and attempts, which are left out (a failed attempt stays one after a good one). It keeps no reason of
+        a failure: `error` is of conversions of its own, and the steps' records say more.
+        """
         found = self._call(lambda: self._client.get_run(run.id))
         details = found.run_details.task_details if found.run_details else None
         steps = states_by_name(
-            (task.display_name, task.state.lower())
+            (self._titles[task.display_name], task.state.lower())
             for task in details or []
-            if task.state and task.display_name and not INTERNAL.fullmatch(task.display_name)
+            if task.state and task.display_name in self._titles
         )
-        reason = brief(found.error.message) if found.error and found.error.message else ""
-        return Progress(STATES.get(found.state or "", "waiting"), steps, reason)
+        return Progress(STATES.get(found.state or "", "waiting"), steps)
 
     def cron(self, expression: str, time_zone: str) -> str:
         """Six fields in the zone of the cluster."""
@@ -169,10 +179,24 @@ class Kubeflow:
 
     def _connect(self) -> kfp.Client:
         credentials = KubeflowToken(self._token) if self._token else None
+        # its argument `namespace` is where the installation is looked for, and not the user's: "kubeflow" unless told
         return kfp.Client(
-            host=self._place.host or None, namespace=self._place.namespace or "kubeflow",
-            credentials=credentials, ui_host=self._place.ui_host or None,
+            host=self._place.host or None, credentials=credentials, ui_host=self._place.ui_host or None,
         )  # fmt: skip
+
+    def _check_version(self) -> None:
+        """Refuse a server that cannot run the pipeline; one that was built without a version is taken for a right one.
+
+        Raises:
+            InputError: it is too old.
+        """
+        answer = self._client._healthz_api.healthz_service_get_healthz(_preload_content=False)
+        told = str(json.loads(answer.data).get("tag_name", ""))
+        version = VERSION.match(told)
+        if version and (int(version[1]), int(version[2])) < OLDEST:
+            raise InputError(f"{self._where}: it is Kubeflow Pipelines {told}; this pipeline needs "
+                             f"{OLDEST[0]}.{OLDEST[1]} or later, best {BEST}, as earlier ones refuse or mistake how a "
+                             "run ended; ask whoever keeps the cluster to upgrade it")  # fmt: skip
 
     def _experiment(self) -> str:
         if self._experiment_id is None:

@@ -169,7 +169,7 @@ def submit_command(args: argparse.Namespace, make: MakeReproduction) -> None:
         run = service.submit(job)
     print(run.address, flush=True)
     if args.wait:
-        follow(service, run, args.poll_seconds)
+        follow(service, run, args.poll_seconds, str(values["work_root"]))
 
 
 def _arguments(args: argparse.Namespace, folder: Path) -> dict[str, Any]:

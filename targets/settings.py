@@ -231,7 +231,12 @@ def _bytes(entry: _Entry) -> str:
 
 def _retry(entry: _Entry) -> Retry:
     entries = entry.only("attempts", "backoff_seconds", "backoff_max_seconds")
-    return Retry(**{key: value.whole(0) for key, value in entries.items()})
+    retry = Retry(**{key: value.whole(0) for key, value in entries.items()})
+    if retry.attempts and retry.backoff_max_seconds < max(retry.backoff_seconds, 1):
+        raise entries["backoff_max_seconds"].fail(
+            "at least backoff_seconds, and at least 1 (attempts: 0 for no retry),"
+        )
+    return retry
 
 
 def _gpu(entry: _Entry) -> Gpu:

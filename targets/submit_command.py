@@ -10,11 +10,15 @@ from datetime import UTC, datetime
 from targets.compilation import MakePipeline
 from targets.connect import add_connection_options, connect
 from targets.estimate_command import confirm_estimate
-from targets.remote import Progress, Run, RunFailed, Service
+from targets.remote import Progress, Run, RunFailed, Service, brief
 from targets.submission import add_job_options, prepared
 from yt8m.commands._numbers import positive
 from yt8m.errors import InputError
 from yt8m.progress import log
+from yt8m.runs.finish import SUMMARY
+from yt8m.runs.records import run_folder
+from yt8m.runs.records import run_name as run_name_of
+from yt8m.storage import exists, join, read_json
 
 INTERRUPTED = 130
 LABEL = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -50,9 +54,10 @@ def submit_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> Non
             confirm_estimate(submission, args.index, ask=not args.yes)
         service = connect(args)
         run = service.submit(submission.job)
+        work_root = str(submission.values["work_root"])
     print(run.address, flush=True)
     if args.wait:
-        follow(service, run, args.poll_seconds)
+        follow(service, run, args.poll_seconds, work_root)
 
 
 def run_name(label: str) -> str:
@@ -84,8 +89,8 @@ def check_name(name: str) -> None:
         raise InputError(f"--name {name}: up to 128 lower-case letters, digits and dashes are allowed, a letter first")
 
 
-def follow(service: Service, run: Run, seconds: float) -> None:
-    """Report each change of a run on stderr until it ends.
+def follow(service: Service, run: Run, seconds: float, work_root: str) -> None:
+    """Report each change of a run on stderr until it ends; of a failure, what the run's own summary says of it.
 
     Raises:
         RunFailed: it failed or was cancelled.
@@ -103,10 +108,24 @@ def follow(service: Service, run: Run, seconds: float) -> None:
         log(f"no longer followed, but the run goes on: {run.address}")
         sys.exit(INTERRUPTED)
     if seen.state != "succeeded":
-        failed = sorted(step for step, state in seen.steps.items() if state == "failed")
+        states = sorted(step for step, state in seen.steps.items() if state == "failed")
+        failed, reason = _told(work_root, run) or (states, seen.reason)
         where = f" in {', '.join(failed)}" if failed else ""
-        raise RunFailed(f"the run {seen.state}{where}{f': {seen.reason}' if seen.reason else ''}; see {run.address}"
+        raise RunFailed(f"the run {seen.state}{where}{f': {reason}' if reason else ''}; see {run.address}"
                         .replace("the run cancelled", "the run was cancelled"))  # fmt: skip
+
+
+def _told(work_root: str, run: Run) -> tuple[list[str], str] | None:
+    """The failed steps and their errors, by the run's summary; None where that is not to be read from here."""
+    path = join(run_folder(work_root, run_name_of(run.name, run.id)), SUMMARY)
+    try:
+        summary = read_json(path) if exists(path) else {"failed": []}
+    except InputError:
+        return None
+    errors = [
+        str(row["error"]) for row in summary.get("steps", []) if row["step"] in summary["failed"] and row["error"]
+    ]
+    return (summary["failed"], brief("; ".join(errors))) if summary["failed"] else None
 
 
 def _report(before: Progress, now: Progress, seconds: float) -> None:

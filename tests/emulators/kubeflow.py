@@ -4,6 +4,12 @@ Each request is held to the API's own model classes (`kfp_server_api`): a key th
 is refused, and so are a missing or wrong pipeline specification and parameters that it does not declare. Where the
 OpenAPI description says string for a 64-bit number, the service takes both, and so does this.
 
+What a run looks like is that of kubeflow/pipelines 2.17.0 (all below backend/src): its tasks are the nodes of Argo's
+workflow (common/util/workflow.go, NodeStatuses), so beside the steps there are the root, groups, drivers, loops and
+attempts (v2/compiler/argocompiler/dag.go, lines 155 to 450; container.go line 427), an attempt that failed stays so
+after a good one, and no reason of a failure is there: `error` is of conversions (apiserver/server/api_converter.go).
+The health says the version (apiserver/main.go line 556), which a script may set: {"version": "2.5.0"}.
+
 Run it by `python kubeflow.py [PORT]`; it prints its port on the first line. `plumbing.py` says how it misbehaves,
 `pipeline_service.py` what it can be told.
 """
@@ -68,7 +74,7 @@ class Kubeflow(PipelineService):
 
     def route(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
         for verb, pattern, work in (
-            ("GET", "healthz", lambda: {"multi_user": False}),
+            ("GET", "healthz", self._health),
             ("GET", "experiments", lambda: self._listed("experiments", self.experiments, query)),
             ("POST", "experiments", lambda: self._create_experiment(_json(body, "V2beta1Experiment"))),
             ("GET", "runs", lambda: self._listed("runs", self.runs, query)),
@@ -140,16 +146,19 @@ class Kubeflow(PipelineService):
         looks, end = self.looks[key], self.ends[key]
         self.looks[key] = looks + 1
         run["state"] = ("PENDING", "RUNNING", end.get("end", "SUCCEEDED"))[min(looks, 2)]
-        if run["state"] == "FAILED":
-            run["error"] = {"code": 13, "message": end.get("error", "")}
         names = step_names(run["pipeline_spec"].get("pipeline_spec", run["pipeline_spec"]))
         failed = run["state"] == "FAILED"
         states = step_states(names, end, failed, ("FAILED", "SUCCEEDED" if failed else run["state"]))
+        nodes = [node for step in zip(names, states, strict=True) for node in _nodes_of_step(*step, end)]
+        nodes += [(group, run["state"]) for group in _groups(run["pipeline_spec"])]
         run["run_details"] = {"task_details": [
             {"run_id": key, "task_id": str(number), "display_name": name, "state": state}
-            for number, (name, state) in enumerate(zip(["root-driver", *names], [states[-1], *states], strict=True))
+            for number, (name, state) in enumerate(nodes)
         ]}  # fmt: skip
         return run
+
+    def _health(self) -> Any:
+        return {"commit_sha": "unknown", "tag_name": self.script.get("version", "2.17.0"), "multi_user": False}
 
     def _set_mode(self, key: str, verb: str) -> Any:
         demand(key in self.recurring, f"recurring run {key} not found", 404)
@@ -178,6 +187,28 @@ class Kubeflow(PipelineService):
         start, size = int(query.get("page_token") or 0), int(query.get("page_size") or 20)
         more = {"next_page_token": str(start + size)} if start + size < len(entries) else {}
         return {name: entries[start : start + size], "total_size": len(entries), **more}
+
+
+def _nodes_of_step(name: str, state: str, end: dict[str, Any]) -> list[tuple[str, str]]:
+    """A step as the workflow has it: its driver, itself, and the attempts of its executor, the last as it ended."""
+    attempts = [("executor(0)", "FAILED"), ("executor(1)", state)] if end.get("retried") == name else []
+    return [(f"{name}-driver", "SUCCEEDED"), (name, state), ("executor", state), *attempts]
+
+
+def _groups(documents: dict[str, Any]) -> list[str]:
+    """The names of what holds steps: the root, exit handlers, conditions, and loops with their rounds."""
+    components = (spec := documents.get("pipeline_spec", documents))["components"]
+    names = ["root-driver", "root"]
+    for part in [spec["root"], *components.values()]:
+        for name, task in part.get("dag", {}).get("tasks", {}).items():
+            if "dag" not in components[task["componentRef"]["name"]]:
+                continue
+            if "parameterIterator" in task or "artifactIterator" in task:
+                names += [name, "iteration-driver", "iteration-iterations(0:0)"]
+                names += ["iteration-item-driver", "iteration-item"]
+            else:
+                names += [f"{name}-driver", name]
+    return names
 
 
 def _json(body: bytes, model: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from yt8m.errors import InputError
-from yt8m.runs.records import read_records, recorded, run_name, run_of
+from yt8m.runs.records import RECORD, read_records, recorded, run_name, run_of
 
 Artifact = Callable[..., Any]
 RUN = "yt8m-2026-11-25-10-06-35-502722"
@@ -53,17 +53,19 @@ def test_a_record_is_there_from_the_start_and_complete_at_the_end(tmp_path: Path
     with recorded("evaluate netvlad", str(tmp_path / "work"), [metrics], [predictions], kind="data"):
         assert record_of(tmp_path / "work")["status"] == "running"
         Path(metrics.path).write_bytes(bytes(123))
-        metrics.metadata["gap"] = 0.5
+        # Kubeflow fails a step for a null in metadata, and no JSON has numbers that are not finite
+        metrics.metadata.update(gap=0.5, simulated=False, none=None, nan=float("nan"), high=float("inf"))
     record = record_of(tmp_path / "work")
     assert {key: record[key] for key in ("step", "kind", "status", "attempt", "results", "bytes", "inputs")} == {
         "step": "evaluate netvlad",
         "kind": "data",
         "status": "succeeded",
         "attempt": 1,
-        "results": {"gap": 0.5},
+        "results": {"gap": 0.5, "simulated": False},
         "bytes": 123,
         "inputs": [{"uri": predictions.uri, "fingerprint": "abc"}],
     }
+    assert metrics.metadata.keys() == {"gap", "simulated", RECORD}
     assert record["seconds"] >= 0
     assert record["peak_memory_bytes"] > 10_000_000
     assert record["ended"] >= record["started"]

@@ -9,6 +9,7 @@ from kfp import dsl
 
 import pipeline
 from components.evaluate import evaluate
+from targets.cluster import backoff_max
 from targets.compilation import CANDIDATES, SETTINGS, compile_for, rates_of
 from targets.prices import TABLE, read_prices
 from targets.settings import load_profile
@@ -36,6 +37,14 @@ def test_without_a_price_no_cost_is_given_and_a_line_says_so(
         (line,) = capsys.readouterr().err.splitlines()
         assert says in line
         assert "summaries of runs will give no cost" in line
+
+
+def test_retries_last_as_long_as_every_attempt_may_take() -> None:
+    """On Kubeflow the longest backoff is counted from the first attempt's begin, and ends attempts that run."""
+    train = load_profile(SETTINGS, "prod").steps["train"]
+    assert (train.retry.attempts, train.retry.backoff_seconds) == (5, 60)
+    assert backoff_max(train, "kfp") == 6 * train.timeout_minutes * 60 + 60 * (1 + 2 + 4 + 8 + 16)
+    assert backoff_max(train, "vertex") == train.retry.backoff_max_seconds
 
 
 def test_no_module_is_asked_for_source_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

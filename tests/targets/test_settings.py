@@ -53,6 +53,7 @@ def changed(tmp_path: Path, change: Callable[[dict[str, Any]], Any], profile: st
         (lambda p: p["steps"]["data"].update(memory="16 G"), "data > memory: a quantity of bytes"),
         (lambda p: p["steps"]["data"].update(timeout_minutes=0), "timeout_minutes: a whole number from 1"),
         (lambda p: p["steps"]["data"]["retry"].update(attempts=-1), "attempts: a whole number from 0"),
+        (lambda p: p["steps"]["data"]["retry"].update(backoff_max_seconds=0), "backoff_max_seconds: at least backoff_"),
         (lambda p: p["steps"]["train"]["gpu"].update(count=1.5), "gpu > count: a whole number from 1"),
         (lambda p: p["steps"]["train"]["gpu"].update(vertex="nvidia-l4"), "gpu > vertex: a text is needed"),
         (lambda p: p["steps"]["train"]["tolerations"][0].update(effect="Never"), "effect: one of NoSchedule"),

@@ -10,10 +10,13 @@ import yaml
 
 import pipeline
 from targets.compilation import SETTINGS
+from targets.kubeflow import Kubeflow
 from targets.parameters import declared, read_pipeline
+from targets.remote import Job, Run
 from targets.submission import prepared
 from targets.submit_command import run_name, words_of
 from tests.targets.conftest import Cluster
+from yt8m import storage
 from yt8m.runs.records import run_of
 
 ATTEMPTS = 9  # a 401 is met three times by each call of Google's client, and that is called three times
@@ -59,8 +62,29 @@ def test_a_run_that_fails_is_exit_code_1_with_step_and_reason(
 ) -> None:
     cluster.script(end="FAILED", error="out of memory", failed="train")
     assert submit(cluster, *sources, "--wait", "--poll-seconds", "0.01") == 1
-    assert "the run failed in train: out of memory; see http" in error_of(capsys)
+    reason = ": out of memory" if cluster.target == "vertex" else ""
+    assert f"the run failed in train{reason}; see http" in error_of(capsys)
     assert submit(cluster, *sources) == 0, "without --wait nobody looks"
+
+
+@pytest.mark.parametrize("cluster", ["kfp"], indirect=True)
+def test_names_and_reasons_of_a_failure_are_those_of_the_run_s_own_summary(
+    cluster: Cluster, sources: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which Kubeflow knows neither by candidate nor at all; the summary is there before the run has ended."""
+    sent = Kubeflow.submit
+
+    def submit_and_fail(service: Kubeflow, job: Job) -> Run:
+        run = sent(service, job)
+        rows = [{"step": "train vlad", "error": "ZeroDivisionError: of a defect"}, {"step": "train fv", "error": None}]
+        folder = f"{job.parameters['work_root']}/runs/{run.id}"
+        storage.write_json(f"{folder}/summary.json", {"failed": ["train vlad"], "steps": rows})
+        return run
+
+    monkeypatch.setattr(Kubeflow, "submit", submit_and_fail)
+    cluster.script(end="FAILED", failed="train")
+    assert submit(cluster, *sources, "--wait", "--poll-seconds", "0.01") == 1
+    assert "the run failed in train vlad: ZeroDivisionError: of a defect; see http" in error_of(capsys)
 
 
 def test_a_run_that_is_cancelled_ends_the_wait(cluster: Cluster, sources: list[str],

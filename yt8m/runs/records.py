@@ -23,6 +23,7 @@ RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 RUN_NAME = re.compile(r"yt8m(?:-[a-z]+)*-\d[\d-]*")
 UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_ERROR = 2000
+BEYOND = (float("inf"), float("-inf"))
 RECORD = "record"
 """Metadata of an artifact: the address of the record of the step that made it, in this run or in an earlier one."""
 
@@ -115,6 +116,8 @@ def recorded(
     started = time.monotonic()
     try:
         yield record
+        for artifact in outputs:
+            _leave_out_what_fails(artifact.metadata)
         record.content.update({"status": "succeeded", "results": _results(outputs), "bytes": sum(map(_size, outputs))})
         for artifact in outputs:
             artifact.metadata[RECORD] = address
@@ -170,6 +173,14 @@ def _attempt(address: str) -> int:
 def _described(artifact: Artifact) -> dict[str, Any]:
     made_by = {RECORD: artifact.metadata[RECORD]} if RECORD in artifact.metadata else {}
     return {"uri": artifact.uri, "fingerprint": artifact.metadata.get("fingerprint"), **made_by}
+
+
+def _leave_out_what_fails(metadata: dict[str, Any]) -> None:
+    """Take nulls out, at which Kubeflow fails the step (2.17.0, backend/src/v2/metadata/converter.go line 169), and
+    numbers that are not finite, which are no JSON.
+    """
+    for key in [key for key, value in metadata.items() if value is None or value in BEYOND or value != value]:
+        del metadata[key]
 
 
 def _results(outputs: Sequence[Artifact]) -> dict[str, Any]:
