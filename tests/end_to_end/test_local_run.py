@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.forks import Forks
 from yt8m.records.build import build_index
 from yt8m.records.features import decode_context
 from yt8m.records.simulate import simulate
@@ -220,7 +221,7 @@ def test_a_video_that_leaked_stops_the_run_before_training(source: Path, tmp_pat
 
 
 def test_a_champion_that_came_since_is_met_and_no_decision_about_another_is_reused(
-    source: Path, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    source: Path, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path, forks: Forks
 ) -> None:
     output, _ = finished
     before = json.loads((latest_run(output) / "summary.json").read_text())
@@ -228,9 +229,7 @@ def test_a_champion_that_came_since_is_met_and_no_decision_about_another_is_reus
     build_index([str(source / "frames" / "validate")], tmp_path / "validate.parquet")
     promote = ["promote", before["model"]["uri"], "--registry", str(output / "work" / "registry"),
                "--index", str(tmp_path / "validate.parquet"), "--floor", "0"]  # fmt: skip
-    by_hand = subprocess.run([sys.executable, "-m", "yt8m", *promote], capture_output=True, text=True, timeout=120,
-                             check=False)  # fmt: skip
-    assert by_hand.returncode == 0, by_hand.stderr
+    forks.run(promote)
     again = run(source, output)
     assert again.returncode == 0, again.stderr
     promotion = json.loads((latest_run(output) / "summary.json").read_text())["promotion"]

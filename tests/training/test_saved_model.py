@@ -23,7 +23,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "moe": {},
     "netvlad": {"clusters": 4, "hidden": 8},
     "netfv": {"clusters": 4, "hidden": 8},
-    "nextvlad": {"clusters": 4, "hidden": 8, "groups": 2},
     "nextvlad-mixture": {"clusters": 4, "hidden": 8, "groups": 2, "branches": 2},
 }
 CLASSES = 40
@@ -91,7 +90,7 @@ def expect(answer: dict[str, np.ndarray], scores: np.ndarray) -> None:
 
 CASES: list[tuple[str, Any, str]] = [
     ("moe", "all", "float32"), ("netvlad", "even", "float16"), ("netfv", "even", "float16"),
-    ("nextvlad", "all", "float32"), ("nextvlad-mixture", "all", "float16"),
+    ("nextvlad-mixture", "all", "float32"),
 ]  # fmt: skip
 
 
@@ -115,7 +114,7 @@ def test_both_levels_give_what_predict_gives(frame_files: Any, video_files: Any,
     expected["means"] = confidences(model, batch)
 
     ask(*(tmp_path / name for name in reversed(expected)))  # first the means, and the most layers
-    assert [len(answers(tmp_path / name)) for name in expected] == [1, 1, 1, 1, 2, 2]
+    assert [len(answers(tmp_path / name)) for name in expected] == [1, 1, 1, 2, 2]
     for name, scores in expected.items():
         for answer in answers(tmp_path / name):
             expect(answer, scores)
@@ -148,7 +147,10 @@ def test_long_videos_and_wrong_counts(tmp_path: Path) -> None:
         folders[-1].mkdir()
         cut = {name: values[:, :frames] for name, values in long.items()}
         np.savez(folders[-1] / "inputs.npz", **cut, num_frames=np.array([count, count], np.int32))  # type: ignore[arg-type]
-        save(folders[-1], model, "frame", FrameSampling("even", 4), "float32")
+        if len(folders) == 1:
+            save(folders[0], model, "frame", FrameSampling("even", 4), "float32")
+        else:
+            (folders[-1] / "saved").symlink_to(folders[0] / "saved")
     ask(*folders)
     longer, whole, five, short = (answers(folder)[0] for folder in folders)
     for one, other in ((longer, whole), (five, short)):

@@ -1,4 +1,4 @@
-"""Trains a small NetVLAD on one and on two virtual devices and prints, as JSON, how far apart they end.
+"""Trains small models on one and on two virtual devices and prints, as JSON, how far apart they end.
 
 A script of its own: TensorFlow makes its devices once in a process.
 """
@@ -20,7 +20,7 @@ from yt8m.training.start import synchronize_batch_norm
 from yt8m.training.variables import learner_arrays, model_arrays, restore_learner
 
 FRAMES, CLASSES, CLIP = 3, 30, 0.05
-SETTINGS: dict[str, Any] = {"clusters": 4, "hidden": 8, "relu": True, "head": "moe"}
+SETTINGS: dict[str, Any] = {"clusters": 4, "hidden": 8, "head": "moe"}
 
 
 def batch(number: int, size: int) -> dict[str, np.ndarray]:
@@ -33,10 +33,10 @@ def batch(number: int, size: int) -> dict[str, np.ndarray]:
     }
 
 
-def make(count: int, *, synchronized: bool = False, **settings: Any) -> Learner:
+def make(name: str, count: int, *, synchronized: bool = False, **settings: Any) -> Learner:
     replicas = find_replicas(count)
     with replicas.scope():
-        model = models.create("netvlad", CLASSES, seed=3, **SETTINGS, **settings)
+        model = models.create(name, CLASSES, seed=3, **{**SETTINGS, **settings})
         if synchronized and count > 1:
             synchronize_batch_norm(model, count)
         optimizer = make_optimizer({"name": "adam", "epsilon": 1e-8, "clipnorm": CLIP}, 1e-3, 0.5)
@@ -68,7 +68,7 @@ def two_and_one() -> dict[str, Any]:
 
     As plain graphs: replicas that wait for each other within a step are not compiled either way.
     """
-    one, two = (make(count, synchronized=True, dropout=0.5) for count in (1, 2))
+    one, two = (make("netvlad", count, synchronized=True, relu=True, dropout=0.5) for count in (1, 2))
     start = learner_arrays(two)
     runs = [train(one, 160, 3), train(two, 160, 3)]
     restore_learner(two, start)
@@ -80,8 +80,11 @@ def two_and_one() -> dict[str, Any]:
 
 
 def halves() -> dict[str, float]:
-    """One step of two replicas with their own statistics, beside the averaged gradients of two separate halves."""
-    two, one = make(2), make(1)
+    """One step of two replicas with their own statistics, beside the averaged gradients of two separate halves.
+
+    Compiled, hence of a model that compiles quickly.
+    """
+    two, one = make("dbof", 2, clusters=16), make("dbof", 1, clusters=16)
     whole, start = batch(0, 16), model_arrays(one.model)
     gradients, variables = [], []
     for number in range(2):
