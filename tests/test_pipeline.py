@@ -215,7 +215,7 @@ def test_compile_takes_other_candidates_as_the_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["compile", "--profile", "live"], "there is no profile 'live'; there are dev, test, prod"),
+        (["compile", "--profile", "live"], "there is no profile 'live'; there are dev, local-cluster, test, prod"),
         (["compile", "--candidates", "no.yaml"], "no.yaml: no such file"),
         (["compile", "--settings", "no.yaml"], "no.yaml: no such file"),
         (["run", "--source", "no-such-folder"], "no-such-folder: no such folder"),

@@ -8,25 +8,53 @@ from typing import Any
 import pytest
 import yaml
 
+from targets.prices import cores_of, gigabytes_of
 from targets.settings import Gpu, Retry, load_profile
 from yt8m.errors import InputError
 
 SETTINGS = Path(__file__).parents[2] / "settings.yaml"
 
 
-@pytest.mark.parametrize("name", ["dev", "test", "prod"])
+@pytest.mark.parametrize("name", ["dev", "local-cluster", "test", "prod"])
 def test_each_profile_of_the_project_is_valid(name: str) -> None:
     profile = load_profile(SETTINGS, name)
     assert profile.name == name
     assert set(profile.steps) == {"data", "train", "predict"}
-    assert profile.steps["train"].gpu is not None
+    assert (profile.steps["train"].gpu is None) == (name == "local-cluster")
     assert profile.steps["data"].gpu is None
     assert profile.steps["train"].shared_memory
 
 
+ALLOCATABLE = {  # cores and GiB that GKE leaves of the machine that is named beside the values
+    "e2-standard-4": (3.92, 13.3), "n1-standard-4": (3.92, 12.4),
+    "e2-standard-8": (7.91, 28.3), "g2-standard-16": (15.89, 58.4),
+}  # fmt: skip
+SYSTEM_PODS = (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "machine", "next_smaller"),
+    [
+        ("dev", "data", "e2-standard-4", (0, 0)),
+        ("dev", "train", "n1-standard-4", (2, 7.5)),
+        ("prod", "data", "e2-standard-8", (4, 16)),
+        ("prod", "train", "g2-standard-16", (12, 48)),
+    ],
+)
+def test_a_step_fits_the_machine_that_is_meant_with_what_a_node_keeps_and_no_smaller_one(
+    name: str, kind: str, machine: str, next_smaller: tuple[float, float]
+) -> None:
+    step = load_profile(SETTINGS, name).steps[kind]
+    cores, memory = cores_of(step.cpu), gigabytes_of(step.memory) * 1e9 / 2**30
+    assert cores <= ALLOCATABLE[machine][0] - SYSTEM_PODS[0]
+    assert memory <= ALLOCATABLE[machine][1] - SYSTEM_PODS[1]
+    assert cores > next_smaller[0] or memory > next_smaller[1]
+    assert machine in SETTINGS.read_text()
+
+
 def test_values_arrive_as_they_are_written() -> None:
     train = load_profile(SETTINGS, "prod").steps["train"]
-    assert (train.cpu, train.memory, train.shared_memory, train.timeout_minutes) == ("16", "64G", "16Gi", 2880)
+    assert (train.cpu, train.memory, train.shared_memory, train.timeout_minutes) == ("15", "56G", "16Gi", 2880)
     assert train.gpu == Gpu(1, "nvidia.com/gpu", "NVIDIA_L4")
     assert train.retry == Retry(5, 60, 1800)
     assert train.tolerations == ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
@@ -82,7 +110,7 @@ def test_a_tag_is_refused_where_results_must_not_be_stale(tmp_path: Path, profil
 def test_a_missing_file_profile_or_syntax_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_profile(tmp_path / "no.yaml", "dev")
-    with pytest.raises(InputError, match="there is no profile 'live'; there are dev, test, prod"):
+    with pytest.raises(InputError, match="there is no profile 'live'; there are dev, local-cluster, test, prod"):
         load_profile(SETTINGS, "live")
     (tmp_path / "bad.yaml").write_text("profiles: [")
     with pytest.raises(InputError, match="not a YAML file") as error:
