@@ -8,6 +8,7 @@ What a run looks like is that of kubeflow/pipelines 2.17.0 (all below backend/sr
 workflow (common/util/workflow.go, NodeStatuses), so beside the steps there are the root, groups, drivers, loops and
 attempts (v2/compiler/argocompiler/dag.go, lines 155 to 450; container.go line 427), an attempt that failed stays so
 after a good one, and no reason of a failure is there: `error` is of conversions (apiserver/server/api_converter.go).
+The names are those in the workflow that the compiler of 2.17.0 makes of tests/golden/pipeline/kfp-prod.yaml.
 The health says the version (apiserver/main.go line 556), which a script may set: {"version": "2.5.0"}.
 
 Run it by `python kubeflow.py [PORT]`; it prints its port on the first line. `plumbing.py` says how it misbehaves,
