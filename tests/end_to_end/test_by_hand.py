@@ -23,7 +23,7 @@ def test_the_commands_of_the_readme_go_from_records_to_a_champion(
 ) -> None:
     (tmp_path / "sample").symlink_to(ROOT / "sample")
     monkeypatch.chdir(tmp_path)
-    typed = [words for program, words in commands(ROOT / "README.md") if program == "yt8m "]
+    typed = [words for program, words in commands((ROOT / "README.md").read_text()) if program == "yt8m "]
     assert [words[0] for words in typed] == [
         "simulate", "simulate", "index", "index", "statistics", "rebalance", "train", "predict", "evaluate", "analyze",
         "promote",

@@ -28,7 +28,7 @@ OF_A_RUN = ("run.log", "run.json", "summary.json", "summary.html")  # what each 
 CANDIDATES = """
 - name: short
   preset: logistic
-  overrides: {level: frame, epochs: 1, batch_size: 32}
+  overrides: {level: frame, epochs: 1, batch_size: 32, saved_model: false}
 - name: long
   preset: logistic
   overrides: {level: frame, epochs: 3, batch_size: 32}

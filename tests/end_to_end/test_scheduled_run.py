@@ -22,7 +22,8 @@ from yt8m.records.simulate import simulate
 from yt8m.records.tfrecord import RecordWriter, iterate
 
 SAMPLE = Path(__file__).parents[2] / "sample"
-CANDIDATES = "- {name: short, preset: logistic, overrides: {level: frame, epochs: 1, batch_size: 32}}\n"
+OVERRIDES = "{level: frame, epochs: 1, batch_size: 32, saved_model: false}"
+CANDIDATES = f"- {{name: short, preset: logistic, overrides: {OVERRIDES}}}\n"
 
 
 def make_shard(folder: Path, partition: str, shard: str, videos: int) -> None:
