@@ -14,6 +14,7 @@ from targets.steps import Ended, Step, share_of_cores
 from targets.warm import COMPONENTS, Fork, Warm, is_component
 
 ROOT = Path(__file__).resolve().parent.parent
+WAITING = 'read -r _ && exec "$@" < /dev/null'
 
 
 class SubprocessRunner:
@@ -27,6 +28,7 @@ class SubprocessRunner:
     def __init__(self, scratch: str, jobs: int):
         self._environment = _environment(scratch, jobs)
         self._running: set[int] = set()
+        self._stopped = False
         self._guardian = Guardian()
         self._warm: dict[tuple[str, ...], Warm] = {}
         self._lock = threading.Lock()
@@ -39,6 +41,9 @@ class SubprocessRunner:
             os.close(theirs)
         self._running.add(process.pid)
         with self._guardian.guarding("group", process.pid):
+            process.begin()
+            if self._stopped:  # while it was made, for which a warm process may take seconds
+                self.stop()
             with os.fdopen(ours, errors="replace", buffering=1) as said:
                 for line in said:
                     hear(line.rstrip())
@@ -61,19 +66,27 @@ class SubprocessRunner:
         self._guardian.close()
 
     def stop(self) -> None:
+        self._stopped = True
         for group in list(self._running):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGTERM)
 
 
 class Subprocess:
-    """A step as a new process; `pid` is its process and the group of it."""
+    """A step as a new process, which waits for its beginning; `pid` is its process and the group of it."""
 
     def __init__(self, command: Sequence[str], output: int, environment: Mapping[str, str]):
         self._process = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
-        )
+            ["sh", "-c", WAITING, "sh", *command], stdout=output, stderr=output, stdin=subprocess.PIPE, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
         self.pid = self._process.pid
+
+    def begin(self) -> None:
+        """Let it go on; it ends if that never comes, however this process has ended."""
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as word:
+            word.write(b"\n")
 
     def wait(self) -> tuple[int, int]:
         """Its exit code, negative for a signal, and its peak memory in bytes, at its end."""

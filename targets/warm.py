@@ -1,7 +1,7 @@
 """Steps in forks of a warm process: it has imported once what each step would import anew for seconds.
 
-The process imports and computes nothing, so that a fork is as good as a new interpreter: TensorFlow makes its devices
-and threads at the first computation, and that is in the fork. As a program, it is that process.
+The process does no more than import, so that a fork is as good as a new interpreter: TensorFlow makes its devices and
+threads at the first computation, and that is in the fork. As a program, it is that process.
 """
 
 import contextlib
@@ -26,14 +26,20 @@ TENSORFLOW = ("yt8m.prediction", "yt8m.training.trainer", "yt8m.training.export"
 COMPONENTS = {"train": TENSORFLOW, "train_run": TENSORFLOW, "predict": TENSORFLOW}
 """By function of a component: what is imported beside `STEP`. Others import what they need by themselves."""
 REQUEST = 1 << 20
+GO = b"!"
 
 
 class Fork:
-    """A step that runs: `pid` is its process and the group of it."""
+    """A step as a fork, which waits for its beginning; `pid` is its process and the group of it."""
 
-    def __init__(self, answers: int):
-        self._answers = os.fdopen(answers)
+    def __init__(self, answers: int, word: int):
+        self._answers, self._word = os.fdopen(answers), os.fdopen(word, "wb", buffering=0)
         self.pid = int(self._answers.readline() or 0)
+
+    def begin(self) -> None:
+        """Let it go on; it ends if that never comes, however this process has ended."""
+        with contextlib.suppress(BrokenPipeError), self._word:
+            self._word.write(GO)
 
     def wait(self) -> tuple[int, int]:
         """Its exit code, negative for a signal, and its peak memory in bytes, at its end."""
@@ -58,7 +64,7 @@ class Warm:
             )  # fmt: skip
 
     def start(self, command: Sequence[str], output: int) -> Fork | None:
-        """Begin a step in this process' working folder.
+        """Make a step that is to begin in this process' working folder.
 
         Args:
             command: one for which `is_component` holds.
@@ -68,20 +74,23 @@ class Warm:
             The step; None if it cannot be started here, as the process has ended.
         """
         request = json.dumps({"source": command[3], "arguments": list(command[4:]), "folder": os.getcwd()}).encode()
-        ours, theirs = os.pipe()
+        (hears, answers), (waits, word) = os.pipe(), os.pipe()
         try:
             with self._lock:
-                socket.send_fds(self._socket, [request], [output, theirs])
+                socket.send_fds(self._socket, [request], [output, answers, waits])
         except OSError:
-            os.close(ours)
+            os.close(hears)
+            os.close(word)
             return None
         finally:
-            os.close(theirs)
-        fork = Fork(ours)
+            os.close(answers)
+            os.close(waits)
+        fork = Fork(hears, word)
         return fork if fork.pid else None
 
     def close(self) -> None:
-        """End it; no step comes any more."""
+        """End it, also while it imports; no step comes any more."""
+        self._process.terminate()
         self._socket.close()
         self._process.wait()
 
@@ -102,7 +111,7 @@ def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | li
             importlib.import_module(name)
     keepers: set[int] = set()
     while True:
-        request, descriptors, _, _ = socket.recv_fds(channel, REQUEST, 2)
+        request, descriptors, _, _ = socket.recv_fds(channel, REQUEST, 3)
         if not request:
             return None
         keeper = os.fork()
@@ -115,19 +124,23 @@ def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | li
         keepers -= {keeper for keeper in keepers if os.waitpid(keeper, os.WNOHANG)[0]}
 
 
-def _keep(step: dict[str, str | list[str]], output: int, answers: int) -> dict[str, str | list[str]]:
+def _keep(step: dict[str, str | list[str]], output: int, answers: int, waits: int) -> dict[str, str | list[str]]:
     """Between the warm process and a step: fork once more, and tell in the end how it ended. Returns in the step."""
     process = os.fork()
     with contextlib.suppress(OSError):  # by both, so that the group is there whoever comes first
         os.setpgid(process, process)
     if process:
         os.close(output)
+        os.close(waits)
         with contextlib.suppress(BrokenPipeError):  # the run is gone
             os.write(answers, b"%d\n" % process)
             _, status, usage = os.wait4(process, 0)
             os.write(answers, b"%d %d\n" % (os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024))
         os._exit(0)
     os.close(answers)
+    if os.read(waits, 1) != GO:
+        os._exit(1)
+    os.close(waits)
     for number in (1, 2):
         os.dup2(output, number)
     os.close(output)

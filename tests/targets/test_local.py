@@ -1,7 +1,4 @@
-"""Local runs: results, one line a step, causes of failures, reuse, interruption. Each runs real processes.
-
-Steps of the image `none` are subprocesses, those of `yt8m-data` forks of a warm process.
-"""
+"""Local runs: results, one line a step, causes of failures, reuse, interruption. Each runs real processes."""
 
 import json
 import os
@@ -32,7 +29,7 @@ def make(text: str, made: dsl.Output[dsl.Dataset]) -> None:
         file.write(text)
 
 
-@dsl.component(base_image="yt8m-data", install_kfp_package=False)
+@dsl.component(base_image="none", install_kfp_package=False)
 def work(candidate: Dict[str, Any], made: dsl.Input[dsl.Dataset], result: dsl.Output[dsl.Model]) -> None:  # noqa: UP006
     from yt8m.errors import InputError, RecordError
 
@@ -181,7 +178,7 @@ SLOW = """
     from targets.local import run_locally
     from targets.run_record import Request
 
-    @dsl.component(base_image="yt8m-data", install_kfp_package=False)
+    @dsl.component(base_image="none", install_kfp_package=False)
     def sleep(number: int, folder: str) -> None:
         import os
         import time

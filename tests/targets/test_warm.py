@@ -1,9 +1,12 @@
 """Steps in forks of a warm process end, fail and die as they do in processes of their own."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +94,37 @@ def test_only_the_command_of_a_component_is_taken(runner: SubprocessRunner) -> N
     lines: list[str] = []
     code = runner.execute(Step("step", "yt8m-data", ["sh", "-c", "echo here"]), lines.append).code
     assert (code, lines) == (0, ["here"])
+
+
+def test_a_step_that_is_being_started_when_the_run_is_stopped_is_stopped_too(tmp_path: Path) -> None:
+    runner, ended = SubprocessRunner(str(tmp_path), 1), []
+    step = threading.Thread(target=lambda: ended.append(execute(runner, "import time; time.sleep(60)")[0]))
+    step.start()
+    while not runner._warm:
+        time.sleep(0.001)
+    runner.stop()
+    step.join(30)
+    assert ended == [-signal.SIGTERM]
+    runner.close()
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_step_whose_run_ends_before_its_guardian_knows_of_it_never_begins(tmp_path: Path, alone: bool) -> None:
+    run = (
+        "import os, sys; from targets.subprocess_runner import Subprocess; from targets.warm import Warm\n"
+        "shell, output = sys.argv[1:], os.dup(2)\n"
+        f"step = Subprocess(shell, output, os.environ) if {alone} else Warm((), os.environ).start(shell, output)\n"
+        "print(step.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    shell = command("import time; time.sleep(3600)")
+    process = subprocess.Popen([sys.executable, "-c", run, *shell], cwd=ROOT, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)})  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    assert int(process.stdout.readline()) > 1
+    assert select.select([process.stderr], [], [], 60)[0], "the step is still there"
+    assert process.stderr.read() == b"", "it has begun"
+    process.wait()
 
 
 def test_without_the_warm_process_steps_are_subprocesses(tmp_path: Path) -> None:
