@@ -15,9 +15,8 @@ from targets.submission import add_job_options, prepared
 from yt8m.commands._numbers import positive
 from yt8m.errors import InputError
 from yt8m.progress import log
+from yt8m.runs import records
 from yt8m.runs.finish import SUMMARY
-from yt8m.runs.records import run_folder
-from yt8m.runs.records import run_name as run_name_of
 from yt8m.storage import exists, join, read_json
 
 INTERRUPTED = 130
@@ -117,7 +116,7 @@ def follow(service: Service, run: Run, seconds: float, work_root: str) -> None:
 
 def _told(work_root: str, run: Run) -> tuple[list[str], str] | None:
     """The failed steps and their errors, by the run's summary; None where that is not to be read from here."""
-    path = join(run_folder(work_root, run_name_of(run.name, run.id)), SUMMARY)
+    path = join(records.run_folder(work_root, records.run_name(run.name, run.id)), SUMMARY)
     try:
         summary = read_json(path) if exists(path) else {"failed": []}
     except InputError:

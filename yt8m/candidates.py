@@ -88,8 +88,8 @@ def check_levels(candidates: list[dict[str, Any]], level: str, place: str) -> No
     for candidate in candidates:
         preset = load_preset(candidate["preset"], candidate["overrides"])
         if preset["level"] != level:
-            how = level_problem(level, preset).replace("--set level=", "overrides of level: ")
-            raise InputError(f"candidate '{candidate['name']}': {place}: {how}")
+            problem = level_problem(level, preset, "overrides of level: ")
+            raise InputError(f"candidate '{candidate['name']}': {place}: {problem}")
 
 
 def read_candidates(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

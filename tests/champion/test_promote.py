@@ -198,7 +198,7 @@ def test_a_rollback_that_was_killed_after_its_change_is_ended_by_the_next_call(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Registry, "note_reported", killed)
+        patch.setattr(Registry, "note_ended", killed)
         roll_back(registry, reason="bad")
     assert roll_back(registry)["champion"] == {"name": "near", "fingerprint": models["near"].fingerprint, "number": 4}
     assert roll_back(registry)["champion"]["fingerprint"] == models["fair"].fingerprint

@@ -164,7 +164,7 @@ def test_the_results_of_an_earlier_attempt_are_not_those_of_a_failed_run(run: Ru
 def test_the_end_writes_both_files_beside_the_records_and_where_asked(run: Run, tmp_path: Path) -> None:
     run.step("train a", "failed", error="<script>alert(1)</script>", wrong_input=False)
     summary = finish_run(
-        str(run.work), RUN, steps=STEPS, candidates=["a", "b"],
+        str(run.work), RUN, steps=STEPS, candidates=["a", "b"], backend="COMPLETE",
         copies={"summary.json": tmp_path / "json", "summary.html": tmp_path / "page"},
     )  # fmt: skip
     assert json.loads((run.folder / "summary.json").read_text()) == summary
@@ -172,6 +172,7 @@ def test_the_end_writes_both_files_beside_the_records_and_where_asked(run: Run, 
     page = (run.folder / "summary.html").read_text()
     assert page == (tmp_path / "page").read_text()
     assert "What to do" in page
+    assert "COMPLETE" in page
     assert "<script>alert" not in page
     assert summary["webhook"] is None
 

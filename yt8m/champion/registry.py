@@ -5,7 +5,7 @@
     cards/                                  model cards
     refusals/                               challengers that did not win, each with the reason
     published/000001.json, ...              which version Vertex AI was told of after a change
-    reported/000001.json, ...               a rollback whose command came to its end
+    ended/000001.json, ...                  a rollback whose command came to its end
 
 Protocol: there is no pointer beside the history that could disagree with it. Whoever read the history up to change n
 writes change n + 1, and that file is created only if it is not there (locally by a hard link, on gs:// by the
@@ -23,7 +23,7 @@ from yt8m.errors import InputError, WriteConflict
 from yt8m.storage import clear_leftovers, create_json, exists, is_remote, join, list_tree, read_json, write_json
 
 HISTORY, REFUSALS, CARDS, MODELS = "history", "refusals", "cards", "models"
-PUBLISHED, REPORTED = "published", "reported"
+PUBLISHED, ENDED = "published", "ended"
 REMEDY = "name the registry that `yt8m promote` made"
 StrPath = str | os.PathLike[str]
 
@@ -124,13 +124,13 @@ class Registry:
         path = self._published(change)
         return exists(path) and read_json(path, REMEDY).get("model") == place
 
-    def note_reported(self, change: Change) -> None:
+    def note_ended(self, change: Change) -> None:
         """Leave word that the command of a rollback came to its end, so that the next one is another."""
-        write_json(self._reported(change), {})
+        write_json(self._ended(change), {})
 
-    def is_reported(self, change: Change) -> bool:
+    def has_ended(self, change: Change) -> bool:
         """Whether the command of a rollback came to its end; rollbacks of earlier versions count as such."""
-        return not change.decision.get("reports") or exists(self._reported(change))
+        return not change.decision.get("notes_end") or exists(self._ended(change))
 
     def taken_back(self, model: str) -> Change | None:
         """The rollback that took the model of a fingerprint back, if nothing has promoted it since."""
@@ -167,7 +167,7 @@ class Registry:
 
     def clear_leftovers(self) -> None:
         """Remove what killed promotions and rollbacks left; for those that change the registry."""
-        for name in (HISTORY, REFUSALS, CARDS, PUBLISHED, REPORTED, MODELS) if not is_remote(self.root) else ():
+        for name in (HISTORY, REFUSALS, CARDS, PUBLISHED, ENDED, MODELS) if not is_remote(self.root) else ():
             clear_leftovers(Path(self.path(name)))
 
     def path(self, *names: str) -> str:
@@ -177,8 +177,8 @@ class Registry:
     def _published(self, change: Change) -> str:
         return self.path(PUBLISHED, f"{change.number:06d}.json")
 
-    def _reported(self, change: Change) -> str:
-        return self.path(REPORTED, f"{change.number:06d}.json")
+    def _ended(self, change: Change) -> str:
+        return self.path(ENDED, f"{change.number:06d}.json")
 
     def _last(self) -> int:
         numbers = [name.removesuffix(".json") for name in list_tree(self.path(HISTORY)) if name.endswith(".json")]

@@ -54,7 +54,7 @@ def roll_back(
         "taken_back": taken_back.brief(),
         "vertex": publish(records, vertex) if vertex else None,
     }
-    records.note_reported(made)
+    records.note_ended(made)
     return result
 
 
@@ -62,7 +62,7 @@ def _is_done(records: Registry, current: Change, change: int | None, vertex: Ver
     """Whether the change in force is the rollback that is asked for."""
     takes_back = current.decision.get("takes_back") if current.kind == "rollback" else None
     if change is None:
-        return takes_back is not None and not (is_told(records, current, vertex) and records.is_reported(current))
+        return takes_back is not None and not (is_told(records, current, vertex) and records.has_ended(current))
     if change not in (current.number, takes_back):
         raise InputError(f"{records.root}: change {change} is not in force, but {current.number} ({current.kind} of "
                          f"{current.name}); look at the history with --show")  # fmt: skip
@@ -107,5 +107,5 @@ def _return(current: Change, earlier: Change, reason: str, vertex: VertexTarget 
         reason=why,
         behind=earlier.behind,
         card=earlier.card,
-        decision={"takes_back": current.number, "fingerprint": current.fingerprint, "reports": True, **asked(vertex)},
+        decision={"takes_back": current.number, "fingerprint": current.fingerprint, "notes_end": True, **asked(vertex)},
     )

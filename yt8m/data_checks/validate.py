@@ -72,8 +72,10 @@ def validate_data(
     if limits["duplicate_ids"]:
         for name in partitions.keys() - {"train"}:  # what is predicted has each video once, whatever is allowed
             refuse_repeated(partitions[name].video_ids, indexes[name], EACH_ONCE)
-    for index in partitions.values() if candidates else ():
-        check_levels(check_candidates(candidates), index.level, index.source_root)
+    if candidates:
+        checked = check_candidates(candidates)
+        for index in partitions.values():
+            check_levels(checked, index.level, index.source_root)
     words = read_vocabulary(vocabulary) if vocabulary else None
     profile = profile_of(partitions["train"], videos=sample, source=source)
     before = read_profile(baseline) if baseline else None

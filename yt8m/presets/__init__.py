@@ -147,13 +147,13 @@ def _override(preset: dict[str, Any], dotted: str, value: Any) -> None:
     place[last] = value
 
 
-def level_problem(level: str, preset: dict[str, Any]) -> str:
-    """Why a preset does not fit records of another level, and what would."""
+def level_problem(level: str, preset: dict[str, Any], override: str = "--set level=") -> str:
+    """Why a preset does not fit records of another level, and what would; `override` is how its level is set."""
     if level == "labels":
         return "it was made of label lists alone; index shards with `yt8m index` to train"
     others = [name for name in preset_names() if load_preset(name)["level"] == level]
     choice = f"choose a preset for these ({', '.join(others)})" if others else "choose another preset"
     return (
         f"{level}-level records, but the preset {preset['name']} is for {preset['level']}-level ones; {choice}, "
-        f"or try this one with --set level={level}"
+        f"or try this one with {override}{level}"
     )

@@ -6,6 +6,7 @@ be reused; it reads it from the address of its own outputs, which holds it on ev
 """
 
 import contextlib
+import math
 import re
 import resource
 import time
@@ -23,7 +24,6 @@ RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 RUN_NAME = re.compile(r"yt8m(?:-[a-z]+)*-\d[\d-]*")
 UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_ERROR = 2000
-BEYOND = (float("inf"), float("-inf"))
 RECORD = "record"
 """Metadata of an artifact: the address of the record of the step that made it, in this run or in an earlier one."""
 
@@ -179,8 +179,9 @@ def _leave_out_what_fails(metadata: dict[str, Any]) -> None:
     """Take nulls out, at which Kubeflow fails the step (2.17.0, backend/src/v2/metadata/converter.go line 169), and
     numbers that are not finite, which are no JSON.
     """
-    for key in [key for key, value in metadata.items() if value is None or value in BEYOND or value != value]:
-        del metadata[key]
+    for key, value in list(metadata.items()):
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            del metadata[key]
 
 
 def _results(outputs: Sequence[Artifact]) -> dict[str, Any]:

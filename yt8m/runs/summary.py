@@ -48,11 +48,10 @@ def summarize(
     Returns:
         What `publish-results` collected, if it came to that (`candidates`, `selected`, ...), the `promotion` (None
         where none was decided), and `run`, `state` (succeeded, failed, unchanged), `complete` (whether it came to its
-        end, well or not), `started`, `ended`, `seconds` (of
-        all steps), `steps` (`{step, kind, status, seconds, attempt, results, bytes, error, cost, reused_from}`; of a
-        reused step `results`, `bytes` and `reused_from` are of the run that made it), `cost` (None without rates),
-        `failed`, `never_started`,
-        `what_to_do` (sentences), `backend` and `message`.
+        end, well or not), `started`, `ended`, `seconds` (of all steps), `steps` (`{step, kind, status, seconds,
+        attempt, results, bytes, error, cost, reused_from}`; of a reused step `results`, `bytes` and `reused_from` are
+        of the run that made it), `cost` (None without rates), `failed`, `never_started`, `what_to_do` (sentences),
+        `backend` and `message`.
     """
     folder, expanded = run_folder(work_root, run), steps_of(steps, candidates)
     records = read_records(folder, [step.name for step in expanded])

@@ -23,6 +23,7 @@ def render_summary(summary: dict[str, Any]) -> str:
         "Run of the pipeline", sections, subtitle=summary["run"], tiles=_tiles(summary),
         summary=[one_line(summary) + "."], simulated=bool(summary.get("simulated")),
         provenance={"Run": summary["run"], "Code": summary["code_version"],
+                    **({"State at the backend": summary["backend"]} if summary["backend"] else {}),
                     **({"Message": summary["message"]} if summary["message"] else {})},
     )  # fmt: skip
 
