@@ -50,7 +50,7 @@ from targets.reproduction import add_reproduce_options, with_verb
 from targets.run_command import add_run_options
 from targets.schedule_command import add_schedule_options
 from targets.submit_command import add_submit_options
-from yt8m.data_checks.thresholds import read_thresholds
+from yt8m.checks.thresholds import read_thresholds
 
 COMMANDS = "compile|run|submit|schedule|estimate|reproduce"
 INTERRUPTED = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from yt8m.records.simulate import simulate
+from yt8m.data.records.simulate import simulate
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "bench-frames"

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.real_labels import read_lists
-from yt8m.predictions import Predictions, write_predictions
-from yt8m.records.video_index import VideoIndex, write_index
+from yt8m.data.records.video_index import VideoIndex, write_index
+from yt8m.prediction.table import Predictions, write_predictions
 
 VIDEOS, TRAINING, CLASSES, K = 1_112_357, 3_900_000, 3862, 20
 MOST_LABELS, FILLERS, CHUNK = 12, 24, 50_000

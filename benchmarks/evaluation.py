@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from yt8m.artifacts import write_table
-from yt8m.breakdown import LABEL_BUCKETS, NUMBERS_OF_LABELS
-from yt8m.comparison.compare import compare
-from yt8m.evaluation import evaluate
-from yt8m.metrics import hits_in_top
-from yt8m.predictions import Predictions, read_predictions, write_predictions
+from yt8m.evaluation.comparison.compare import compare
+from yt8m.evaluation.evaluate import evaluate
+from yt8m.evaluation.metrics import hits_in_top
+from yt8m.evaluation.slices import LABEL_BUCKETS, NUMBERS_OF_LABELS
+from yt8m.prediction.table import Predictions, read_predictions, write_predictions
 
 VIDEOS, CLASSES, K, REPLICATES, TIMED, VERTICALS = 1_112_357, 3862, 20, 1000, 2, 25
 

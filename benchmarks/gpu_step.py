@@ -100,7 +100,8 @@ def _measure(name: str, dtype: str, arguments: argparse.Namespace) -> dict[str, 
     import jax
     import keras
 
-    from yt8m import losses, models
+    from yt8m import models
+    from yt8m.models import losses
     from yt8m.presets import load_preset
 
     if keras.backend.backend() != "jax":

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from yt8m.data.rebalance.training_set import Phase, TrainingSet
+from yt8m.data.records.build import build_index
+from yt8m.data.records.encode import encode_record
+from yt8m.data.records.features import Frames
+from yt8m.data.records.tfrecord import RecordWriter
+from yt8m.data.records.video_index import read_index
 from yt8m.loader import FrameSampling, training_batches
 from yt8m.loader.order import epoch_order
-from yt8m.rebalance.training_set import Phase, TrainingSet
-from yt8m.records.build import build_index
-from yt8m.records.encode import encode_record
-from yt8m.records.features import Frames
-from yt8m.records.tfrecord import RecordWriter
-from yt8m.records.video_index import read_index
 
 VIDEOS, EPOCHS, FRAMES, CLASSES, BATCH, ROUNDS = 240, 6, 300, 3862, 24, 3
 FULL_SIZE = 3_900_000

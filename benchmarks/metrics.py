@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from yt8m.metrics import gap
-from yt8m.top_k import top_k
+from yt8m.evaluation.metrics import gap
+from yt8m.prediction.top_k import top_k
 
 VIDEOS, CLASSES, K, ROUNDS = 1_112_357, 3862, 20, 4
 

@@ -9,8 +9,8 @@ import tempfile
 import time
 
 from tests.golden_labels import full_size, real_labels
-from yt8m.rebalance.recipe import recipe_names
-from yt8m.records.video_index import write_index
+from yt8m.data.rebalance.recipe import recipe_names
+from yt8m.data.records.video_index import write_index
 
 PEAK = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')), file=sys.stderr)"
 OURS = f"import sys; from yt8m.cli import main; assert main(sys.argv[1:]) == 0; {PEAK}"

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._frames import Work, cool, frame_shards, rates, warm, work
-from yt8m.export import MANIFEST, export
-from yt8m.rebalance.build import build_training_set
-from yt8m.records.build import build_index
+from yt8m.data.rebalance.build import build_training_set
+from yt8m.data.records.build import build_index
+from yt8m.loader.export import MANIFEST, export
 from yt8m.storage import read_json
 
 COPIES = 20  # links to each shard, so that a scan lasts long enough to be timed

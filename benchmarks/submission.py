@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m.predictions import Predictions
+from yt8m.prediction.table import Predictions
 from yt8m.submission import write_csv
 
 VIDEOS, CLASSES, PAIRS, NAIVE_SHARE = 1_112_357, 3862, 20, 8

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.rebalance.training_set import Phase, TrainingSet
-from yt8m.records.build import build_index
-from yt8m.records.encode import encode_record
-from yt8m.records.features import Frames
-from yt8m.records.tfrecord import RecordWriter
-from yt8m.records.video_index import read_index
+from yt8m.data.rebalance.training_set import Phase, TrainingSet
+from yt8m.data.records.build import build_index
+from yt8m.data.records.encode import encode_record
+from yt8m.data.records.features import Frames
+from yt8m.data.records.tfrecord import RecordWriter
+from yt8m.data.records.video_index import read_index
 
 VIDEOS, BATCH, FRAMES, CLASSES = 64, 16, 300, 3862
 WARM_UP, STEPS = 2, 8
@@ -116,7 +116,7 @@ def _adam() -> Any:
 def _keras_fit(shard: Path) -> Iterable[Moment]:
     import keras
 
-    from yt8m import losses
+    from yt8m.models import losses
 
     model, loss, ends = _make_model("float32"), losses.create("huber"), list[Moment]()
     model.compile(_adam(), loss=lambda y, p: loss(y, p))
@@ -128,7 +128,7 @@ def _keras_fit(shard: Path) -> Iterable[Moment]:
 def _eager_optimizer(shard: Path) -> Iterator[Moment]:
     import tensorflow as tf
 
-    from yt8m import losses
+    from yt8m.models import losses
 
     model, optimizer, loss = _make_model("float32"), _adam(), losses.create("huber")
     variables = [variable.value for variable in model.trainable_variables]
@@ -145,8 +145,8 @@ def _eager_optimizer(shard: Path) -> Iterator[Moment]:
 
 
 def _ours(shard: Path, policy: str) -> Iterator[Moment]:
-    from yt8m import losses
     from yt8m.loader import FrameSampling, training_batches
+    from yt8m.models import losses
     from yt8m.training.feed import Feed
     from yt8m.training.learner import Learner
     from yt8m.training.optimizer import make_optimizer

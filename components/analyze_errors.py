@@ -28,7 +28,7 @@ def analyze_errors(
     """
     import shutil
 
-    from yt8m.analysis.analyze import analyze
+    from yt8m.evaluation.analysis.analyze import analyze
     from yt8m.runs.records import recorded
 
     with recorded("analyze-errors", work_root, [analysis, report], [predictions, train_index]):

@@ -19,7 +19,7 @@ def evaluate(
         metrics: Folder with metrics.json; the numbers are shown in the user interface.
     """
     from yt8m.artifacts import scalars
-    from yt8m.evaluation import evaluate
+    from yt8m.evaluation.evaluate import evaluate
     from yt8m.runs.records import recorded
 
     with recorded(f"evaluate {predictions.metadata['candidate']}", work_root, [metrics], [predictions]):

@@ -17,7 +17,7 @@ def fingerprint_source(source: str, partition: str, work_root: str, job_name: st
     Returns:
         Output: Fingerprint of the shards' names, sizes and content.
     """
-    from yt8m.records.listing import fingerprint_source
+    from yt8m.data.records.listing import fingerprint_source
     from yt8m.runs.records import recorded, run_name
 
     with recorded(f"fingerprint-source {partition}", work_root, [], run=run_name(job_name, job_id)):

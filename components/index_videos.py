@@ -27,7 +27,7 @@ def index_videos(
         video_index: The table (Parquet).
     """
     from yt8m.artifacts import scalars
-    from yt8m.records.build import build_index
+    from yt8m.data.records.build import build_index
     from yt8m.runs.records import recorded
 
     with recorded(f"index-videos {partition}", work_root, [video_index]):

@@ -18,7 +18,7 @@ def judge_experiment(experiment: Dict[str, Any], work_root: str, job_name: str, 
     Returns:
         Output: The verdict, whether it agrees with the paper, and the cause where it could not be judged.
     """
-    from yt8m.reproduction.steps import judge
+    from yt8m.paper.steps import judge
     from yt8m.runs.records import recorded, run_name
 
     with recorded(f"judge-experiment {experiment['name']}", work_root, [], run=run_name(job_name, job_id)):

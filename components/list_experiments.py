@@ -37,7 +37,7 @@ def list_experiments(
     Returns:
         Output: The experiments, each {name, settings}.
     """
-    from yt8m.reproduction.steps import experiments_of
+    from yt8m.paper.steps import experiments_of
     from yt8m.runs.records import recorded, run_name
 
     settings = {

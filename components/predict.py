@@ -23,8 +23,8 @@ def predict(
         predictions: Top labels of each video, and how its true labels fared (Parquet).
     """
     from yt8m.artifacts import scalars
-    from yt8m.model_store import predict_model
     from yt8m.runs.records import predict_step, recorded
+    from yt8m.training.work_root import predict_model
 
     step = predict_step(partition, model.metadata["candidate"])
     with recorded(step, work_root, [predictions], [model, video_index], kind="predict"):

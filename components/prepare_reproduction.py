@@ -35,7 +35,7 @@ def prepare_reproduction(
     Returns:
         Output: The trainings to make, each {name, run, seed, settings}.
     """
-    from yt8m.reproduction.steps import prepare
+    from yt8m.paper.steps import prepare
     from yt8m.runs.records import recorded, run_name
 
     settings = {

@@ -42,7 +42,7 @@ def promote_model(
         card: Model card of the challenger, or of the champion if it is the same (HTML).
         decision: Whether it was promoted, the reason, and the scores (JSON).
     """
-    from yt8m.promotion import promote_step
+    from yt8m.promotion.predict_and_promote import promote_step
     from yt8m.runs.changes import registry_of
     from yt8m.runs.records import recorded
     from yt8m.runs.results import PROMOTION, put

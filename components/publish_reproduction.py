@@ -40,7 +40,7 @@ def publish_reproduction(
         page: Ours beside the paper's, for the user interface.
         table: The same as JSON, by experiment.
     """
-    from yt8m.reproduction.steps import publish
+    from yt8m.paper.steps import publish
     from yt8m.runs.records import recorded, run_name
 
     settings = {

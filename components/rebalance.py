@@ -27,7 +27,7 @@ def rebalance(
         training_set: Rows of the index with a repeat count a phase (Parquet).
     """
     from yt8m.artifacts import scalars
-    from yt8m.rebalance.build import build_training_set
+    from yt8m.data.rebalance.build import build_training_set
     from yt8m.runs.records import recorded
 
     with recorded("rebalance", work_root, [training_set], [video_index, validation_index, test_index]):

@@ -26,8 +26,8 @@ def select_model(
         model: model.json of the winner.
         validation_predictions: Validation predictions of the winner.
     """
+    from yt8m.evaluation.select_model import select_model
     from yt8m.runs.records import recorded
-    from yt8m.selection import select_model
 
     with recorded("select-model", work_root, [model, validation_predictions], [*models, *predictions, *metrics]):
         selected = select_model(

@@ -27,7 +27,7 @@ def statistics(
     import shutil
 
     from yt8m.artifacts import scalars
-    from yt8m.rebalance.statistics import build_statistics
+    from yt8m.data.rebalance.statistics import build_statistics
     from yt8m.runs.records import recorded
 
     with recorded("statistics", work_root, [statistics, page], [video_index]):

@@ -36,9 +36,9 @@ def train(
     Returns:
         model: model.json with the address of the weights; the weights themselves stay at the work root.
     """
-    from yt8m.model_store import train_candidate
     from yt8m.runs.changes import registry_of
     from yt8m.runs.records import recorded
+    from yt8m.training.work_root import train_candidate
 
     inputs = [training_set, validation_index]
     with recorded(f"train {candidate['name']}", work_root, [model], inputs, kind="train"):

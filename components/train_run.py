@@ -18,7 +18,7 @@ def train_run(training: Dict[str, Any], work_root: str, job_name: str, job_id: s
     Returns:
         Output: Why it could not be made, which its experiments report too; empty when it was made.
     """
-    from yt8m.reproduction.steps import train_run
+    from yt8m.paper.steps import train_run
     from yt8m.runs.records import recorded, run_name
 
     with recorded(f"train-run {training['name']}", work_root, [], kind="train", run=run_name(job_name, job_id)):

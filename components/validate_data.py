@@ -41,8 +41,8 @@ def validate_data(
     """
     import shutil
 
-    from yt8m.data_checks.baseline import champion_profile
-    from yt8m.data_checks.validate import measured, validate_data
+    from yt8m.checks.validate import measured, validate_data
+    from yt8m.promotion.baseline import champion_profile
     from yt8m.runs.changes import registry_of
     from yt8m.runs.records import recorded
     from yt8m.vocabulary import NUM_CLASSES

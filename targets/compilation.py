@@ -15,12 +15,12 @@ from targets.prices import TABLE as PRICES
 from targets.prices import read_prices
 from targets.settings import Profile, load_profile
 from yt8m.artifacts import fingerprint
-from yt8m.candidates import check_candidates, read_candidates
+from yt8m.checks.thresholds import read_thresholds
 from yt8m.code_version import code_version
 from yt8m.commands._files import PIPELINE_FILES, refuse_inputs
-from yt8m.data_checks.thresholds import read_thresholds
 from yt8m.errors import InputError
 from yt8m.progress import log
+from yt8m.registry.candidates import check_candidates, read_candidates
 from yt8m.storage import scratch_folder, write_text
 
 CURRENCY = "USD"

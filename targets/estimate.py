@@ -8,13 +8,13 @@ import numpy as np
 from targets.prices import Prices
 from targets.settings import Profile, Resources
 from targets.throughput import Interval, Rate, Work, rate_of
+from yt8m.data.rebalance.build import apply_recipe
+from yt8m.data.rebalance.facts import Facts
+from yt8m.data.rebalance.recipe import load_recipe
+from yt8m.data.rebalance.training_set import TrainingSet
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.quiet import quiet_start
-from yt8m.rebalance.build import apply_recipe
-from yt8m.rebalance.facts import Facts
-from yt8m.rebalance.recipe import load_recipe
-from yt8m.rebalance.training_set import TrainingSet
-from yt8m.records.video_index import VideoIndex
 
 CLASSES = 3862
 FRAME_LEVEL_BYTES = 251_000  # of a video: 1.53 TB over 6.1 million videos of the published dataset

@@ -15,12 +15,12 @@ from targets.settings import load_profile
 from targets.submission import Submission
 from targets.throughput import TABLE as THROUGHPUT
 from targets.throughput import Interval, read_throughput
-from yt8m.candidates import check_candidates, read_candidates
+from yt8m.data.records.labels_csv import is_labels_csv, read_labels_csv
+from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.errors import InputError
 from yt8m.presets import load_preset
 from yt8m.progress import log
-from yt8m.records.labels_csv import is_labels_csv, read_labels_csv
-from yt8m.records.video_index import VideoIndex, read_index
+from yt8m.registry.candidates import check_candidates, read_candidates
 from yt8m.seeds import check_seed
 
 PRECISIONS = ("float32", "bfloat16")

@@ -13,18 +13,18 @@ from typing import Any
 
 import yaml
 
-from yt8m.candidates import check_candidates
-from yt8m.champion import Thresholds, VertexTarget
-from yt8m.champion.vertex import check_publishable
-from yt8m.data_checks.thresholds import read_thresholds
+from yt8m.checks.thresholds import read_thresholds
+from yt8m.data.rebalance.recipe import load_recipe, recipe_names
 from yt8m.errors import InputError
-from yt8m.model_store import STARTS
 from yt8m.presets import parse_yaml
-from yt8m.rebalance.recipe import load_recipe, recipe_names
+from yt8m.promotion import Thresholds, VertexTarget
+from yt8m.promotion.vertex import check_publishable
+from yt8m.registry.candidates import check_candidates
 from yt8m.runs.changes import registry_of
 from yt8m.runs.webhook import check_address
 from yt8m.seeds import check_seed
 from yt8m.storage import check_bucket, is_remote, require_file
+from yt8m.training.work_root import STARTS
 
 MADE_BY_COMPILING = ("code_version",)
 NEEDED_LOCATIONS = ("train_source", "validation_source", "test_source", "work_root")

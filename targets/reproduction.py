@@ -28,10 +28,10 @@ from yt8m.artifacts import fingerprint
 from yt8m.commands._numbers import at_least, positive
 from yt8m.commands.reproduce import render
 from yt8m.errors import InputError
+from yt8m.paper.experiments import load_paper
+from yt8m.paper.steps import folder_of
+from yt8m.paper.work import FILE, PAGE, wanted
 from yt8m.progress import log
-from yt8m.reproduction.paper import load_paper
-from yt8m.reproduction.steps import folder_of
-from yt8m.reproduction.work import FILE, PAGE, wanted
 from yt8m.storage import atomic_file, read_json, scratch_folder, write_text
 
 VERBS = ("run", "compile", "submit")

@@ -17,14 +17,14 @@ from targets.run_record import Request, read_request
 from targets.settings import load_profile
 from targets.sources import PARTITIONS, find_partitions, simulate_sample
 from yt8m.artifacts import fingerprint
-from yt8m.candidates import check_candidates, check_levels, read_candidates
 from yt8m.code_version import code_version
 from yt8m.commands._files import PIPELINE_FILES, refuse_inputs
+from yt8m.data.rebalance.recipe import load_recipe
+from yt8m.data.records.listing import level_at
 from yt8m.errors import InputError
-from yt8m.model_identity import installed_libraries
 from yt8m.progress import log
-from yt8m.rebalance.recipe import load_recipe
-from yt8m.records.listing import level_at
+from yt8m.registry.candidates import check_candidates, check_levels, read_candidates
+from yt8m.registry.identity import installed_libraries
 from yt8m.seeds import check_seed
 from yt8m.storage import require_file
 

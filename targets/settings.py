@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from yt8m.data_checks.thresholds import read_thresholds
+from yt8m.checks.thresholds import read_thresholds
 from yt8m.errors import InputError
 from yt8m.storage import require_file
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from yt8m.data.records.simulate import simulate
 from yt8m.errors import InputError
 from yt8m.progress import log
-from yt8m.records.simulate import simulate
 from yt8m.storage import list_files
 
 PARTITIONS = ("train", "validate", "test")

@@ -19,9 +19,9 @@ from targets.parameters import (
 from targets.remote import Job
 from targets.settings import Profile, load_profile
 from yt8m.artifacts import fingerprint
-from yt8m.candidates import read_candidates
 from yt8m.errors import InputError
 from yt8m.progress import log
+from yt8m.registry.candidates import read_candidates
 from yt8m.storage import scratch_folder
 
 PLACEHOLDER = "@sha256:" + 64 * "0"

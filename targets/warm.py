@@ -22,7 +22,7 @@ COMPONENT = (
 )
 """The shell command that KFP makes of a Python component, but for its white space."""
 STEP = ("kfp.dsl.executor_main", "pandas", "pyarrow.parquet", "yt8m.runs.records")
-TENSORFLOW = ("yt8m.prediction", "yt8m.training.trainer", "yt8m.training.export", "yt8m.model_store")
+TENSORFLOW = ("yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.export", "yt8m.training.work_root")
 COMPONENTS = {"train": TENSORFLOW, "train_run": TENSORFLOW, "predict": TENSORFLOW}
 """By function of a component: what is imported beside `STEP`. Others import what they need by themselves."""
 REQUEST = 1 << 20

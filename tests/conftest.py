@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=8, help="how often the tests that kill a command do so")
 
 
-LONG = ("end_to_end", "training", "reproduction", "models")
+LONG = ("end_to_end", "training", "paper", "models")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.predictions import Predictions
-from yt8m.top_k import label_ranks, top_k
+from yt8m.prediction.table import Predictions
+from yt8m.prediction.top_k import label_ranks, top_k
 
 
 def predictions_of(scores: np.ndarray, labels: np.ndarray, top: int = 20, **metadata: Any) -> Predictions:

@@ -34,7 +34,7 @@ COMMANDS = [
     "submission",
     "promote",
 ]
-LIGHT = ["yt8m.export", "pandas", *(f"yt8m.commands.{name}" for name in COMMANDS)]
+LIGHT = ["yt8m.loader.export", "pandas", *(f"yt8m.commands.{name}" for name in COMMANDS)]
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.fsync"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MODULES = ["pandas", "yt8m.prediction", "yt8m.training.trainer", "yt8m.training.export", "yt8m.commands.index",
+MODULES = ["pandas", "yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.export", "yt8m.commands.index",
            "yt8m.commands.rebalance", "yt8m.commands.train", "yt8m.commands.predict"]  # fmt: skip
 
 
@@ -112,7 +112,7 @@ class Forks:
 
 def predict_by_video(argv: list[str]) -> None:
     """Predict video by video, keeping each; `argv` are the model, the index and the output."""
-    from yt8m.prediction import predict
+    from yt8m.prediction.predict import predict
 
     predict([argv[0]], argv[1], argv[2], batch_size=1, part_seconds=0)
 

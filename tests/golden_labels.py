@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m.records.video_index import VideoIndex
+from yt8m.data.records.video_index import VideoIndex
 
 GOLDEN = Path(__file__).parent / "golden" / "label_lists.xz"
 ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)

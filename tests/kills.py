@@ -84,11 +84,11 @@ def _serve() -> None:
     import importlib
 
     from yt8m import cli
-    from yt8m.records import download
+    from yt8m.data.records import download
 
     download.FIRST_PAUSE_SECONDS = 0.02
     commands = [f"yt8m.commands.{name}" for name in ("index", "rebalance", "export", "download", "simulate")]
-    for name in (*commands, "yt8m.export", "pandas"):  # which pyarrow imports at its first array
+    for name in (*commands, "yt8m.loader.export", "pandas"):  # which pyarrow imports at its first array
         importlib.import_module(name)
     print("ready", flush=True)
     for line in sys.stdin:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.champion.conftest import make_model
 from tests.fault_points import Warm, kill_before_each_operation
+from tests.promotion.conftest import make_model
 from tests.test_fault_points import source, warm  # noqa: F401  (fixtures)
-from yt8m.champion import promote, roll_back, show
 from yt8m.cli import main
-from yt8m.records.tfrecord import iterate
+from yt8m.data.records.tfrecord import iterate
+from yt8m.promotion import promote, roll_back, show
 from yt8m.storage import file_crc32c
 
 SAMPLE = Path(__file__).parents[1] / "sample"

@@ -29,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 from golden_models import Case, load
 
-from yt8m import losses
+from yt8m.models import losses
 
 EPSILON = {"willow": 1e-5, "nextvlad": 1e-8}  # inside the logarithms of each reference's cross-entropy
 

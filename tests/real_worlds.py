@@ -5,9 +5,9 @@ from functools import cache
 import numpy as np
 
 from tests.real_labels import read_lists
-from yt8m.predictions import Predictions
-from yt8m.scored import Scored, measured
-from yt8m.top_k import label_ranks, top_k
+from yt8m.evaluation.scored_predictions import Scored, measured
+from yt8m.prediction.table import Predictions
+from yt8m.prediction.top_k import label_ranks, top_k
 
 CLASSES = 3862
 

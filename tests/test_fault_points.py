@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.fault_points import Warm, kill_before_each_operation
-from yt8m.rebalance.build import build_training_set
-from yt8m.records.build import build_index
-from yt8m.records.tfrecord import RecordWriter, iterate
+from yt8m.data.rebalance.build import build_training_set
+from yt8m.data.records.build import build_index
+from yt8m.data.records.tfrecord import RecordWriter, iterate
 
 SAMPLE = Path(__file__).parents[1] / "sample"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from yt8m.analysis.analyze import analyze
-from yt8m.champion.scores import measure
-from yt8m.comparison.compare import compare
-from yt8m.evaluation import evaluate
-from yt8m.predictions import Predictions, write_predictions
+from yt8m.evaluation.analysis.analyze import analyze
+from yt8m.evaluation.comparison.compare import compare
+from yt8m.evaluation.evaluate import evaluate
+from yt8m.prediction.table import Predictions, write_predictions
+from yt8m.prediction.top_k import label_ranks, top_k
+from yt8m.promotion.scores import measure
 from yt8m.submission import write_submission
-from yt8m.top_k import label_ranks, top_k
 
 VIDEOS = 60
 

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from yt8m.predictions import Predictions, write_predictions
-from yt8m.records.video_index import read_index
+from yt8m.data.records.video_index import read_index
+from yt8m.prediction.table import Predictions, write_predictions
 from yt8m.storage import file_crc32c
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "yt8m"
 SAMPLE = ROOT / "sample"
-WITH_KERAS = {"models", "losses", "schedules", "prediction", "training"}
+WITH_KERAS = {"models", "prediction", "training"}
 WITH_TENSORFLOW = {"training"}
-LOADING_MODELS = {"model_table.py", "commands/models.py"}  # the table of architectures builds each of them
-VERTEX = "champion/vertex.py"  # the one client of a service that is no storage; imported when it is asked for
+LOADING_MODELS = {"commands/models.py"}  # the table of architectures builds each of them
+VERTEX = "promotion/vertex.py"  # the one client of a service that is no storage; imported when it is asked for
 HEAVY = {"keras", "tensorflow"}
 
 

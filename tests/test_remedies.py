@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from yt8m.candidates import EXAMPLE, check_candidate
 from yt8m.cli import COMMANDS
+from yt8m.data.rebalance.recipe import recipe_names
 from yt8m.presets import load_preset, preset_names
-from yt8m.rebalance.recipe import recipe_names
+from yt8m.registry.candidates import EXAMPLE, check_candidate
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [

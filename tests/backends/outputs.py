@@ -15,18 +15,20 @@ from typing import Any
 import h5py
 import numpy as np
 
-from yt8m.exported_model import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
-from yt8m.predictions import read_predictions
+from yt8m.data.records.build import build_index
+from yt8m.data.records.video_index import read_index, write_index
+from yt8m.prediction.table import read_predictions
 from yt8m.quiet import quiet_start
-from yt8m.records.build import build_index
-from yt8m.records.video_index import read_index, write_index
+from yt8m.registry.manifest import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
 
 with quiet_start(any_backend=True):
     import keras
 
-    from yt8m import losses, models, schedules
+    from yt8m import models
+    from yt8m.models import losses
     from yt8m.models.float16 import round_to_float16
-    from yt8m.prediction import predict
+    from yt8m.prediction.predict import predict
+    from yt8m.training import schedules
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it advises against building a step for each model
 

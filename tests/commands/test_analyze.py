@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from yt8m.cli import main
-from yt8m.predictions import Predictions, write_predictions
+from yt8m.prediction.table import Predictions, write_predictions
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from tests.drawn import World
 from yt8m.cli import main
-from yt8m.predictions import write_predictions
+from yt8m.prediction.table import write_predictions
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.records.made import SAMPLE
+from tests.data.records.made import SAMPLE
 from yt8m.cli import main
 
 

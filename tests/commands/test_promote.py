@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.champion.conftest import VIDEOS, make_model
 from tests.conftest import Vertex
-from yt8m.champion import vertex as vertex_module
-from yt8m.champion.registry import Registry
+from tests.promotion.conftest import VIDEOS, make_model
 from yt8m.cli import main
-from yt8m.records.video_index import VideoIndex, write_index
+from yt8m.data.records.video_index import VideoIndex, write_index
+from yt8m.promotion import vertex as vertex_module
+from yt8m.registry.champions import Registry
 from yt8m.storage import write_json
 
 
@@ -25,7 +25,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def predict(uri: str, index: Path, output: Path, who: str, **how: object) -> Path:
         return next(model.predictions for model in made.values() if f"/{model.fingerprint}-" in uri)
 
-    monkeypatch.setattr("yt8m.promotion._predict", predict)
+    monkeypatch.setattr("yt8m.promotion.predict_and_promote._predict", predict)
     return tmp_path
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from yt8m.cli import main
-from yt8m.records.video_index import VideoIndex, write_index
+from yt8m.data.records.video_index import VideoIndex, write_index
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from yt8m.cli import main
-from yt8m.predictions import Predictions, write_predictions
+from yt8m.prediction.table import Predictions, write_predictions
 
 
 def write_file(path, videos=3, simulated=False):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from yt8m.cli import main
-from yt8m.halves import in_half
-from yt8m.records.video_index import read_index, write_index
+from yt8m.data.records.video_index import read_index, write_index
+from yt8m.evaluation.holdout_split import in_half
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 

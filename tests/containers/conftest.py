@@ -17,8 +17,8 @@ from kfp import dsl
 from targets.docker_runner import FOLDER_LABEL
 from targets.local import LocalRun, run_locally
 from targets.run_record import Request
-from yt8m.records.simulate import simulate
-from yt8m.records.tfrecord import RecordWriter, iterate
+from yt8m.data.records.simulate import simulate
+from yt8m.data.records.tfrecord import RecordWriter, iterate
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample"

@@ -52,9 +52,9 @@ def test_a_command_writes_to_a_mounted_folder_as_any_user(tmp_path: Path) -> Non
 
 
 PUBLISH = """
-from yt8m.champion import VertexTarget
-from yt8m.champion.registry import Registry
-from yt8m.champion.vertex import publish
+from yt8m.promotion import VertexTarget
+from yt8m.registry.champions import Registry
+from yt8m.promotion.vertex import publish
 from yt8m.errors import InputError
 
 try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.reproduction.conftest import PLAN, SAMPLE, write_slices
+from tests.paper.conftest import PLAN, SAMPLE, write_slices
 
 ROOT = Path(__file__).parents[2]
 IMAGES = {"data": "yt8m-data:test", "trainer": "yt8m-trainer:test"}

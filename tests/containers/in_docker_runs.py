@@ -16,7 +16,7 @@ import pytest
 
 from targets.docker_runner import ANYBODY, FOLDER_LABEL, STEP_LABEL
 from tests.containers.conftest import IMAGES, command, left_over, run
-from yt8m.records.tfrecord import RecordWriter, iterate
+from yt8m.data.records.tfrecord import RecordWriter, iterate
 
 SAMPLE_CANDIDATES = """
 - {name: netvlad, preset: netvlad-small, overrides: {epochs: 2}}

@@ -13,8 +13,8 @@ from kfp import dsl
 from targets.docker_runner import FOLDER_LABEL
 from targets.journal import StepFailed
 from tests.containers.conftest import IMAGES, left_over, run_step
-from yt8m.rebalance.build import build_training_set
-from yt8m.records.build import build_index
+from yt8m.data.rebalance.build import build_training_set
+from yt8m.data.records.build import build_index
 
 
 def misbehave(how: str, made: dsl.Output[dsl.Dataset]) -> None:

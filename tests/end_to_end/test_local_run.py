@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.forks import Forks
-from yt8m.records.build import build_index
-from yt8m.records.features import decode_context
-from yt8m.records.simulate import simulate
-from yt8m.records.tfrecord import RecordWriter, iterate
+from yt8m.data.records.build import build_index
+from yt8m.data.records.features import decode_context
+from yt8m.data.records.simulate import simulate
+from yt8m.data.records.tfrecord import RecordWriter, iterate
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample"

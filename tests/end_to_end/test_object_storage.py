@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.forks import Forks
-from yt8m.predictions import read_predictions
+from yt8m.prediction.table import read_predictions
 from yt8m.storage import cloud
 
 pytestmark = pytest.mark.usefixtures("plain_steps")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.end_to_end.test_local_run import copy_checkout
-from tests.reproduction.conftest import PLAN, SAMPLE, write_slices
+from tests.paper.conftest import PLAN, SAMPLE, write_slices
 
 SMALL = {**PLAN, "experiments": {name: PLAN["experiments"][name] for name in ("imbalance", "failing", "tripling")}}
 

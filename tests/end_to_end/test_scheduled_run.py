@@ -18,8 +18,8 @@ from targets.compilation import SETTINGS
 from targets.local import run_locally
 from targets.run_record import Request
 from tests.targets.conftest import Cluster, processes  # noqa: F401  (a fixture)
-from yt8m.records.simulate import simulate
-from yt8m.records.tfrecord import RecordWriter, iterate
+from yt8m.data.records.simulate import simulate
+from yt8m.data.records.tfrecord import RecordWriter, iterate
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 OVERRIDES = "{level: frame, epochs: 1, batch_size: 32, saved_model: false}"

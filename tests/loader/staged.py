@@ -5,8 +5,8 @@ import os
 import threading
 from pathlib import Path
 
+from yt8m.data.rebalance.training_set import TrainingSet
 from yt8m.loader import Batch, FrameSampling, Staging, training_batches
-from yt8m.rebalance.training_set import TrainingSet
 
 CLASSES, BATCH = 60, 5
 EVEN = FrameSampling("even", 4)

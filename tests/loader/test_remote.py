@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from yt8m.data.rebalance.training_set import Phase, TrainingSet, write_training_set
+from yt8m.data.records.build import build_index
+from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.errors import InputError
-from yt8m.export import export
 from yt8m.loader import FrameSampling, RecordReader, prediction_batches
+from yt8m.loader.export import export
 from yt8m.loader.remote import MOST_ANNOUNCED, RemoteShards
 from yt8m.loader.source import open_shards
-from yt8m.rebalance.training_set import Phase, TrainingSet, write_training_set
-from yt8m.records.build import build_index
-from yt8m.records.video_index import VideoIndex, read_index
 from yt8m.storage import cloud
 
 

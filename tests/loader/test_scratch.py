@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.loader.staged import BATCH, EVEN, SHARD_BYTES, by_row, media, size_of, staging_threads, train
+from yt8m.data.rebalance.training_set import TrainingSet
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.loader import Staging, prediction_batches
-from yt8m.rebalance.training_set import TrainingSet
-from yt8m.records.video_index import VideoIndex
 
 
 class Watch:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.loader.staged import BATCH, CLASSES, EVEN, SHARD_BYTES, by_row, media, staging_threads, train
+from yt8m.data.rebalance.training_set import TrainingSet
+from yt8m.data.records.build import build_index
+from yt8m.data.records.tfrecord import OVERHEAD
+from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.errors import InputError, RecordError
 from yt8m.loader import Staging, prediction_batches
-from yt8m.rebalance.training_set import TrainingSet
-from yt8m.records.build import build_index
-from yt8m.records.tfrecord import OVERHEAD
-from yt8m.records.video_index import VideoIndex, read_index
 from yt8m.storage import cloud
 
 

@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from tests.models.conftest import SMALL
-from yt8m import losses, models
+from yt8m import models
 from yt8m.errors import InputError
+from yt8m.models import losses
 
 CLASSES = 12
 Videos = dict[str, np.ndarray]

@@ -298,7 +298,7 @@ def test_where_folders_cannot_be_locked_a_lease_is_held(tmp_path: Path, monkeypa
 def test_a_source_that_is_replaced_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, option: str
 ) -> None:
-    from yt8m.records import build, simulate
+    from yt8m.data.records import build, simulate
 
     first, second = sorted((SAMPLE / "train").glob("*.tfrecord"))[:2]
     shard = tmp_path / "source" / "a.tfrecord"

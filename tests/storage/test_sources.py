@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.records.made import SAMPLE
+from tests.data.records.made import SAMPLE
 from yt8m.cli import main
+from yt8m.data.records.build import build_index, find_shards
 from yt8m.errors import InputError
-from yt8m.records.build import build_index, find_shards
 from yt8m.storage import is_remote, list_files, read_json, require_file, write_json
 
 SHARD = (SAMPLE / "validate" / "validate0050.tfrecord").read_bytes()

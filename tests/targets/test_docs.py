@@ -10,7 +10,7 @@ import yaml
 
 import pipeline
 from targets.compilation import SETTINGS
-from tests.champion.conftest import champion_of, make_model, offer
+from tests.promotion.conftest import champion_of, make_model, offer
 from tests.targets.conftest import Cluster
 from yt8m import cli
 from yt8m.storage import cloud

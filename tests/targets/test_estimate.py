@@ -14,9 +14,9 @@ from targets.estimate import Sizes, make_training_set, sizes_of, work_of
 from targets.prices import TABLE as PRICES
 from targets.prices import gigabytes_of, read_prices
 from targets.throughput import TABLE, Work, bytes_of, compute_rate, rate_of, read_throughput
+from yt8m.data.records.labels_csv import read_labels_csv
 from yt8m.errors import InputError
 from yt8m.presets import load_preset
-from yt8m.records.labels_csv import read_labels_csv
 
 VIDEOS = 1600
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
-from yt8m.rebalance.training_set import Phase, TrainingSet, write_training_set
-from yt8m.records.build import build_index
-from yt8m.records.simulate import simulate
-from yt8m.records.tfrecord import RecordWriter, read_payload
-from yt8m.records.video_index import VideoIndex, read_index, write_index
+from yt8m.data.rebalance.training_set import Phase, TrainingSet, write_training_set
+from yt8m.data.records.build import build_index
+from yt8m.data.records.simulate import simulate
+from yt8m.data.records.tfrecord import RecordWriter, read_payload
+from yt8m.data.records.video_index import VideoIndex, read_index, write_index
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 CLASSES, VIDEOS = 40, 48

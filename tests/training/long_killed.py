@@ -16,7 +16,7 @@ from tests.fault_points import Tree, Warm, kill_before_each_operation
 
 CLASSES = 40
 BY_CHANCE = ("timing.csv", "training.html", "fingerprint.pb", "saved_model.pb")
-MODULES = ["yt8m.prediction", "yt8m.training.trainer", "yt8m.training.export", "yt8m.commands.train",
+MODULES = ["yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.export", "yt8m.commands.train",
            "yt8m.commands.predict"]  # fmt: skip
 
 

@@ -12,9 +12,9 @@ import pytest
 from tests.forks import Forks
 from yt8m import models
 from yt8m.errors import InputError
-from yt8m.exported_model import check_files, read_manifest
-from yt8m.prediction import load_model
+from yt8m.prediction.predict import load_model
 from yt8m.presets import load_preset
+from yt8m.registry.manifest import check_files, read_manifest
 from yt8m.training import export
 from yt8m.training.export import check_export
 from yt8m.training.train import train

@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from yt8m.data.rebalance.training_set import Phase, TrainingSet, write_training_set
+from yt8m.data.records.video_index import read_index, write_index
 from yt8m.errors import InputError
-from yt8m.halves import in_half
-from yt8m.rebalance.training_set import Phase, TrainingSet, write_training_set
-from yt8m.records.video_index import read_index, write_index
+from yt8m.evaluation.holdout_split import in_half
 from yt8m.training.job import choose_videos, read_job
 
 VOCABULARY = Path(__file__).parents[2] / "sample" / "vocabulary.csv"

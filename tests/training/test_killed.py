@@ -13,7 +13,7 @@ import pytest
 from tests.forks import Fork, Forks
 from yt8m import storage
 from yt8m.errors import InputError, Interrupted
-from yt8m.exported_model import find_model
+from yt8m.registry.manifest import find_model
 from yt8m.training.checkpoint import Checkpoints
 from yt8m.training.interruption import Interruption
 from yt8m.training.train import train

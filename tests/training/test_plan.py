@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt8m.rebalance.training_set import Phase, TrainingSet, Until
-from yt8m.records.video_index import VideoIndex
+from yt8m.data.rebalance.training_set import Phase, TrainingSet, Until
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.training.plan import PhasePlan, origin, plan_phases, scheduled_steps
 
 

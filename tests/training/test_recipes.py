@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from yt8m import schedules
+from yt8m.data.rebalance.build import build_training_set
+from yt8m.data.rebalance.training_set import Until, read_training_set
+from yt8m.data.records.build import build_index
 from yt8m.presets import load_preset
-from yt8m.rebalance.build import build_training_set
-from yt8m.rebalance.training_set import Until, read_training_set
-from yt8m.records.build import build_index
+from yt8m.training import schedules
 from yt8m.training.plan import PhasePlan
 from yt8m.training.train import train
 

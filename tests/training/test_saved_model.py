@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from yt8m import models
+from yt8m.data.records.video_index import read_index
 from yt8m.errors import InputError
 from yt8m.loader import Batch, FrameSampling, RecordReader
 from yt8m.models.float16 import round_to_float16
-from yt8m.prediction import confidences
-from yt8m.records.video_index import read_index
-from yt8m.top_k import top_k
+from yt8m.prediction.predict import confidences
+from yt8m.prediction.top_k import top_k
 from yt8m.training.saved_model import check_sampling, write_saved_model
 from yt8m.training.weights_file import write_weights
 

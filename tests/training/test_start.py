@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from yt8m import models
+from yt8m.data.rebalance.training_set import Phase, read_training_set
 from yt8m.errors import InputError
 from yt8m.models.batch_norm import BatchNorm
-from yt8m.rebalance.training_set import Phase, read_training_set
 from yt8m.training.job import Job, read_job
 from yt8m.training.start import first_examples, first_labels, set_batch_norm_momentum, start, start_at_rates
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yt8m import model_identity
+from yt8m.data.rebalance.training_set import Phase, Until
+from yt8m.data.records.video_index import read_index, write_index
 from yt8m.errors import InputError
-from yt8m.evaluation import evaluate
-from yt8m.exported_model import read_manifest
-from yt8m.halves import in_half
-from yt8m.prediction import predict
-from yt8m.rebalance.training_set import Phase, Until
-from yt8m.records.video_index import read_index, write_index
+from yt8m.evaluation.evaluate import evaluate
+from yt8m.evaluation.holdout_split import in_half
+from yt8m.prediction.predict import predict
+from yt8m.registry import identity
+from yt8m.registry.manifest import read_manifest
 from yt8m.training import checkpoint, learner
 from yt8m.training.train import train
 
@@ -116,8 +116,8 @@ def test_a_model_of_other_code_or_libraries_is_not_taken_for_this_one(
     kill_at(2)
     with pytest.raises(Killed):
         run(video_files, presets["logistic"], tmp_path / "killed")
-    installed = model_identity.installed_libraries()
-    monkeypatch.setattr(model_identity, "installed_libraries", lambda: {**installed, "keras": "2.0"})
+    installed = identity.installed_libraries()
+    monkeypatch.setattr(identity, "installed_libraries", lambda: {**installed, "keras": "2.0"})
     for name, says in (("finished", "a model of another training"), ("killed", "this checkpoint is of another")):
         with pytest.raises(InputError, match=rf'{says}.*libraries\.keras is "[^"]+" there and "2\.0" here'):
             run(video_files, presets["logistic"], tmp_path / name)

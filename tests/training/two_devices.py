@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from yt8m import losses, models
+from yt8m import models
+from yt8m.models import losses
 from yt8m.models.dropout import rows_from
 from yt8m.training import learner as learning
 from yt8m.training.learner import Learner

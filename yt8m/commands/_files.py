@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yt8m.errors import InputError
-from yt8m.exported_model import MANIFEST, SAVED_MODEL, WEIGHTS
+from yt8m.registry.manifest import MANIFEST, SAVED_MODEL, WEIGHTS
 from yt8m.storage import SHARD_PATTERN, alone_in, clear_leftovers, clear_scratch, is_remote, join
 
 MODEL = "model"

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Analyse, and return the findings with the folder they were written to."""
-    from yt8m.analysis.analyze import analyze
+    from yt8m.evaluation.analysis.analyze import analyze
 
     findings = analyze(args.predictions, args.output, index=args.index, vocabulary=args.vocabulary)
     return {"output": args.output, **findings}
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def render(result: dict[str, Any]) -> str:
     """The summary of the report, and where it lies."""
-    from yt8m.analysis.summary import summarize
+    from yt8m.evaluation.analysis.summary import summarize
 
     report = storage.join(result["output"], "report.html")
     return "\n".join([*summarize(result), f"{report}: the report; beside it errors.parquet, labels.csv, analysis.json"])

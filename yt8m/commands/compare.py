@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Compare, and return the findings with the folder they were written to."""
-    from yt8m.comparison.compare import compare
+    from yt8m.evaluation.comparison.compare import compare
 
     result = compare(args.a, args.b, args.output, index=args.index, vocabulary=args.vocabulary)
     return {**result, "output": args.output}
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def render(result: dict[str, Any]) -> str:
     """The verdict and the parts, and where the page lies."""
-    from yt8m.comparison.page import summarize
+    from yt8m.evaluation.comparison.page import summarize
 
     simulated = ["The frames are simulated."] if result["simulated"] else []
     page = join(result["output"], "compare.html")

@@ -8,7 +8,7 @@ import argparse
 from typing import Any
 
 from yt8m.commands._numbers import at_least
-from yt8m.records import download as mirror
+from yt8m.data.records import download as mirror
 
 EXAMPLE = "yt8m download --partition validate --level video --shards 0-9 -o data/video/validate"
 

@@ -9,9 +9,9 @@ Writes metrics.json.
 import argparse
 from typing import Any
 
-from yt8m.analysis.missed import PAPER
 from yt8m.errors import InputError
-from yt8m.evaluation import evaluate
+from yt8m.evaluation.analysis.missed import PAPER
+from yt8m.evaluation.evaluate import evaluate
 from yt8m.storage import join
 
 EXAMPLE = "yt8m evaluate predictions.parquet --index train.parquet --vocabulary vocabulary.csv -o evaluation"

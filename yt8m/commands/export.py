@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Export."""
-    from yt8m.export import export
+    from yt8m.loader.export import export
 
     return export(
         args.training_set, args.output, shards=args.shards, phase=args.phase, seed=args.seed, workers=args.workers,

@@ -7,7 +7,7 @@ import argparse
 from typing import Any
 
 from yt8m.commands._numbers import at_least
-from yt8m.records.build import build_index, left_out
+from yt8m.data.records.build import build_index, left_out
 
 EXAMPLE = "yt8m index /data/yt8m/frame/train -o index.parquet"
 

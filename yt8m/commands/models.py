@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """The table's rows."""
     with quiet_start():
-        from yt8m.model_table import model_table
+        from yt8m.models.table import model_table
 
     return model_table(args.classes)
 

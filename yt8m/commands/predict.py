@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Predict."""
     with quiet_start():
-        from yt8m.prediction import predict
+        from yt8m.prediction.predict import predict
 
     return predict(
         args.models,

@@ -11,12 +11,12 @@ others are told.
 import argparse
 from typing import Any
 
-from yt8m.champion import Terms, Thresholds, VertexTarget, roll_back, show
-from yt8m.champion.verdict import FLOOR
-from yt8m.champion.vertex import SERVING_IMAGE
 from yt8m.commands._staging import add_staging_arguments, staging_of
 from yt8m.errors import InputError
-from yt8m.promotion import predict_and_promote
+from yt8m.promotion import Terms, Thresholds, VertexTarget, roll_back, show
+from yt8m.promotion.predict_and_promote import predict_and_promote
+from yt8m.promotion.verdict import FLOOR
+from yt8m.promotion.vertex import SERVING_IMAGE
 
 EXAMPLE = """yt8m promote runs/netvlad/model --registry champion --index validate.parquet --floor 0.8
   yt8m promote --registry champion --show

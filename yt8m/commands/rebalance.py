@@ -8,9 +8,9 @@ import argparse
 from typing import Any
 
 from yt8m.commands._numbers import at_least
+from yt8m.data.rebalance.build import build_training_set
+from yt8m.data.rebalance.recipe import recipe_names
 from yt8m.errors import InputError
-from yt8m.rebalance.build import build_training_set
-from yt8m.rebalance.recipe import recipe_names
 
 EXAMPLE = "yt8m rebalance train.parquet --recipe hard-x3 --exclude validation.parquet -o training_set.parquet"
 NUMBERS = (

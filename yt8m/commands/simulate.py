@@ -8,7 +8,7 @@ import argparse
 from typing import Any
 
 from yt8m.commands._numbers import at_least
-from yt8m.records.simulate import simulate
+from yt8m.data.records.simulate import simulate
 
 EXAMPLE = "yt8m simulate sample/train --max-frames 64 -o build/frames/train"
 

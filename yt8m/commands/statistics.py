@@ -7,7 +7,7 @@ counts of the full train partition stand beside those of the index.
 import argparse
 from typing import Any
 
-from yt8m.rebalance.statistics import build_statistics
+from yt8m.data.rebalance.statistics import build_statistics
 
 EXAMPLE = "yt8m statistics train.parquet --vocabulary vocabulary.csv -o statistics"
 

@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Train."""
     overrides = parse_overrides(args.settings)
     overrides |= {key: getattr(args, key) for key in EXPORT_KEYS if getattr(args, key) is not None}
-    from yt8m.report.training_page import write_training_page
     from yt8m.training.train import train
+    from yt8m.training.training_page import write_training_page
 
     return train(
         args.training_set,

@@ -8,8 +8,8 @@ beyond what chance brings at the sizes compared; with a threshold of 0, when it 
 import argparse
 from typing import Any
 
-from yt8m.data_checks.thresholds import DEFAULTS
-from yt8m.data_checks.validate import PAGE, validate_data
+from yt8m.checks.thresholds import DEFAULTS
+from yt8m.checks.validate import PAGE, validate_data
 from yt8m.errors import InputError
 from yt8m.presets import parse_overrides
 from yt8m.storage import join

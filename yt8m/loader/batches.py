@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from yt8m.data.rebalance.training_set import TrainingSet
+from yt8m.data.records.features import WIDTHS
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.loader.batch import PADDING, Batch
 from yt8m.loader.order import Order
@@ -18,9 +21,6 @@ from yt8m.loader.sampling import FrameSampling, frame_draws
 from yt8m.loader.shards import Shards
 from yt8m.loader.staging import DEFAULT_STAGING, Stager, Staging
 from yt8m.loader.window import IndexOrder, WindowedOrder, Windows
-from yt8m.rebalance.training_set import TrainingSet
-from yt8m.records.features import WIDTHS
-from yt8m.records.video_index import VideoIndex
 from yt8m.seeds import check_seed
 
 WINDOWS_AHEAD = 1

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from yt8m.data.records.tfrecord import OVERHEAD
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.loader import extents
-from yt8m.records.tfrecord import OVERHEAD
-from yt8m.records.video_index import VideoIndex
 
 LAID_OVER = 0.05
 NEVER = 1 << 62

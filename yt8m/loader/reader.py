@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from yt8m.data.records.features import WIDTHS, FeatureError, frame_features, video_features
+from yt8m.data.records.tfrecord import OVERHEAD, FramingError, read_payload
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError, RecordError
 from yt8m.loader.batch import PADDING, Batch
 from yt8m.loader.buffers import BufferPool
@@ -16,9 +19,6 @@ from yt8m.loader.prefetch import Stopped
 from yt8m.loader.sampling import FrameSampling
 from yt8m.loader.shards import Shards, check_unchanged, record_number
 from yt8m.loader.source import open_shards
-from yt8m.records.features import WIDTHS, FeatureError, frame_features, video_features
-from yt8m.records.tfrecord import OVERHEAD, FramingError, read_payload
-from yt8m.records.video_index import VideoIndex
 
 
 class RecordReader:

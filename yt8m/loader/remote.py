@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from yt8m import storage
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.loader.shards import REMEDY
-from yt8m.records.video_index import VideoIndex
 from yt8m.storage import FileInfo
 
 THREADS = 16

@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 
 from yt8m import storage
+from yt8m.data.records.features import FeatureError, decode_context
+from yt8m.data.records.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD, FramingError, read_footer, read_length
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.loader.files import MAX_OPEN, OpenFiles
-from yt8m.records.features import FeatureError, decode_context
-from yt8m.records.tfrecord import FOOTER_BYTES, HEADER_BYTES, OVERHEAD, FramingError, read_footer, read_length
-from yt8m.records.video_index import VideoIndex
 
 REMEDY = "name the folder of the shards with --source, or make the index again with `yt8m index`"
 

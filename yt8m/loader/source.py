@@ -1,10 +1,10 @@
 """Where the shards of an index are."""
 
 from yt8m import storage
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.loader.remote import RemoteShards, find_objects
 from yt8m.loader.shards import LocalShards, Shards
-from yt8m.records.video_index import VideoIndex
 
 
 def root_of(index: VideoIndex, source: str | None) -> str:

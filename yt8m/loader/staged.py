@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from yt8m.data.records.tfrecord import OVERHEAD
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.loader.extents import Extents, to_fetch
 from yt8m.loader.remote import RemoteShards
 from yt8m.loader.scratch import Piece, Scratch
 from yt8m.loader.window import Window
-from yt8m.records.tfrecord import OVERHEAD
-from yt8m.records.video_index import VideoIndex
 from yt8m.storage import FileInfo
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.loader.extents import Extents
 from yt8m.loader.prefetch import Stopped
@@ -20,7 +21,6 @@ from yt8m.loader.remote import RemoteShards
 from yt8m.loader.scratch import GB, Piece, Scratch
 from yt8m.loader.staged import Need, StagedWindow, needs_of, serve
 from yt8m.loader.window import Window, Windows
-from yt8m.records.video_index import VideoIndex
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
+from yt8m.data.records.tfrecord import OVERHEAD
+from yt8m.data.records.video_index import VideoIndex
 from yt8m.loader.batch import PADDING
 from yt8m.loader.order import Order, stream
 from yt8m.loader.plan import NEVER, Plan, layout_of, next_use, plan_epoch
-from yt8m.records.tfrecord import OVERHEAD
-from yt8m.records.video_index import VideoIndex
 
 WINDOWS = 2  # beside ORDER and FRAMES of `order.py`
 PLANS_KEPT = 3

@@ -6,8 +6,8 @@ A preset is a mapping:
 |---|---|
 | `model` | `name` and settings of `yt8m.models.create` |
 | `level` | `frame` or `video`: the records that it trains on |
-| `loss` | `name` and settings of `yt8m.losses.create` |
-| `schedule` | `name` and settings of `yt8m.schedules.create` |
+| `loss` | `name` and settings of `yt8m.models.losses.create` |
+| `schedule` | `name` and settings of `yt8m.training.schedules.create` |
 | `optimizer` | `name: adam` and its settings; `clipnorm` clips the gradient of each variable by itself |
 | `batch_size` | examples a step |
 | `epochs` | passes over a phase whose recipe does not say when it ends; 2.5 is two and a half |

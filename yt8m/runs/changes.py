@@ -8,11 +8,11 @@ import os
 from typing import Any
 
 from yt8m.artifacts import fingerprint
-from yt8m.champion.registry import Registry
-from yt8m.model_store import CHAMPION
 from yt8m.progress import log
+from yt8m.registry.champions import Registry
 from yt8m.runs.records import read_records, run_folder
 from yt8m.storage import exists, join, read_json, write_json
+from yt8m.training.work_root import CHAMPION
 from yt8m.vocabulary import read_vocabulary
 
 FINISHED, REGISTRY = "finished.json", "registry"

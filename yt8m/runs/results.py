@@ -13,8 +13,8 @@ from typing import Any
 from yt8m.artifacts import read_table
 from yt8m.code_version import code_version
 from yt8m.errors import InputError
+from yt8m.evaluation.select_model import gather_results, ranked
 from yt8m.runs.records import run_folder
-from yt8m.selection import gather_results, ranked
 from yt8m.storage import atomic_file, join, read_json, write_json
 
 RESULTS = "results.json"

@@ -4,7 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from yt8m.report.page import Column, Section, Tile, count, decimal, page, share, table
+from yt8m.pages.page import Column, Section, Tile, count, decimal, page, share, table
 from yt8m.runs.summary import FAILED, KILLED, one_line
 
 STATES = {"succeeded": "Succeeded", "failed": "Failed", "unchanged": "Nothing to do"}

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from yt8m.artifacts import refuse_repeated
-from yt8m.predictions import Predictions, read_predictions
+from yt8m.data.records.video_index import EACH_ONCE, read_index
+from yt8m.prediction.table import Predictions, read_predictions
 from yt8m.progress import Progress
-from yt8m.records.video_index import EACH_ONCE, read_index
 from yt8m.storage import atomic_file
 from yt8m.submission.checks import check_ids, check_rows, check_same_videos, refuse
 from yt8m.submission.ensemble import average, check_ensemble

@@ -5,7 +5,7 @@ from typing import NoReturn
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.metrics.pairs import ROUNDING_EXCESS
+from yt8m.evaluation.metrics.pairs import ROUNDING_EXCESS
 
 _SHOWN = 5
 _FORBIDDEN = np.ones(256, np.bool_)

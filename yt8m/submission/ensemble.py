@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from yt8m.predictions import Predictions
+from yt8m.prediction.table import Predictions
+from yt8m.prediction.top_k import top_k
 from yt8m.submission.checks import check_rows, check_same_videos, id_keys, refuse
-from yt8m.top_k import top_k
 
 PLACES = 100
 _ROWS = 256

@@ -8,7 +8,11 @@ import keras
 
 import yt8m
 from yt8m.errors import InputError
-from yt8m.exported_model import (
+from yt8m.models.float16 import round_to_float16
+from yt8m.models.size import measure
+from yt8m.prediction.predict import load_model
+from yt8m.progress import log
+from yt8m.registry.manifest import (
     MANIFEST,
     SAVED_MODEL,
     WEIGHTS,
@@ -17,10 +21,6 @@ from yt8m.exported_model import (
     model_fingerprint,
     read_manifest,
 )
-from yt8m.models.float16 import round_to_float16
-from yt8m.models.size import measure
-from yt8m.prediction import load_model
-from yt8m.progress import log
 from yt8m.storage import atomic_directory, write_json
 from yt8m.training.job import Job
 from yt8m.training.saved_model import check_sampling, write_saved_model

@@ -3,7 +3,7 @@
 import keras
 
 from yt8m.errors import InputError
-from yt8m.prediction import load_model
+from yt8m.prediction.predict import load_model
 
 
 def inherit_weights(model: keras.Model, path: str) -> None:

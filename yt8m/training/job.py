@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from yt8m.artifacts import refuse_repeated
+from yt8m.data.rebalance.training_set import TrainingSet, read_training_set
+from yt8m.data.records.video_index import EACH_ONCE, VideoIndex, read_index, warn_of_shared
 from yt8m.errors import InputError
-from yt8m.halves import in_half
+from yt8m.evaluation.holdout_split import in_half
 from yt8m.loader import DEFAULT_STAGING, Staging
-from yt8m.model_identity import model_identity, window_of
 from yt8m.presets import level_problem, load_preset
-from yt8m.rebalance.training_set import TrainingSet, read_training_set
-from yt8m.records.video_index import EACH_ONCE, VideoIndex, read_index, warn_of_shared
+from yt8m.registry.identity import model_identity, window_of
 from yt8m.seeds import check_seed
-from yt8m.training.forebears import Forebear, Teacher, read_forebear, read_teacher
 from yt8m.training.plan import PhasePlan, plan_phases
+from yt8m.training.warm_start import Forebear, Teacher, read_forebear, read_teacher
 from yt8m.vocabulary import classes_of
 
 StrPath = str | os.PathLike[str]
@@ -134,8 +134,8 @@ def read_job(
 def choose_sample(path: StrPath, index: VideoIndex, count: int) -> np.ndarray:
     """Rows of at most `count` videos that pick the best step of a training; in the order of the index.
 
-    They are of the selection half alone (see `yt8m.halves`): on the other half the trained model meets the champion,
-    and the step that does best there would go into that contest with what was luck.
+    They are of the selection half alone (see `yt8m.evaluation.holdout_split`): on the other half the trained model
+    meets the champion, and the step that does best there would go into that contest with what was luck.
 
     Raises:
         InputError: no video of the half has a label, so nothing can be picked.

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from yt8m.rebalance.training_set import TrainingSet, Until
+from yt8m.data.rebalance.training_set import TrainingSet, Until
 
 ROUNDING = 1e-9  # 0.1 * 3 epochs must not become one step more than 0.3 epochs
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
-from yt8m.exported_model import MANIFEST, SAVED_MODEL, check_files, read_manifest
 from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
+from yt8m.registry.manifest import MANIFEST, SAVED_MODEL, check_files, read_manifest
 from yt8m.storage import alone_in, join
 from yt8m.training.checkpoint import Checkpoints, first_difference, holds_checkpoint
 from yt8m.training.interruption import Interruption

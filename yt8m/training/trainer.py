@@ -8,24 +8,26 @@ from typing import Any
 
 import keras
 
-from yt8m import losses, models, schedules
+from yt8m import models
 from yt8m.loader import FrameSampling, Staging, training_batches
-from yt8m.prediction import load_model
+from yt8m.models import losses
+from yt8m.prediction.predict import load_model
 from yt8m.progress import log
+from yt8m.training import schedules
 from yt8m.training.checkpoint import Checkpoints
-from yt8m.training.eyes import Eyes, PageWriter
 from yt8m.training.feed import Feed
 from yt8m.training.inherit import inherit_weights
 from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job
 from yt8m.training.learner import Learner
 from yt8m.training.optimizer import ShiftedSchedule, make_optimizer
+from yt8m.training.phase_loop import CURVE_POINTS, Desk, Supervisor
 from yt8m.training.plan import PhasePlan, origin, scheduled_steps
-from yt8m.training.recent import RecentExamples
 from yt8m.training.replicas import Replicas, find_replicas
+from yt8m.training.reporter import Eyes, PageWriter
+from yt8m.training.running_gap import RecentExamples
 from yt8m.training.start import set_batch_norm_momentum, start, synchronize_batch_norm
 from yt8m.training.state import State
-from yt8m.training.supervisor import CURVE_POINTS, Desk, Supervisor
 from yt8m.training.validation import Validator
 from yt8m.training.variables import copy_variables, restore_learner, restore_model, take_average
 

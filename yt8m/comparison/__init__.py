@@ -1,7 +1,0 @@
-"""Is one model better than another? Differences over the same videos, with paired intervals and verdicts."""
-
-from yt8m.comparison.gap import GapDifference, Verdict, compare_gap, gap_of, judged, verdict_on
-from yt8m.comparison.match import matched
-from yt8m.predictions import taken
-
-__all__ = ["GapDifference", "Verdict", "compare_gap", "gap_of", "judged", "matched", "taken", "verdict_on"]

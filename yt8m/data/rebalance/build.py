@@ -1,0 +1,127 @@
+"""From an index and a recipe to a training set."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from yt8m.artifacts import read_table
+from yt8m.data.rebalance.balance import balance
+from yt8m.data.rebalance.facts import Facts, ids_among
+from yt8m.data.rebalance.recipe import Recipe, Rule, load_recipe
+from yt8m.data.rebalance.training_set import TrainingSet, write_training_set
+from yt8m.data.records import video_index
+from yt8m.data.records.video_index import VideoIndex, read_index
+from yt8m.errors import InputError
+from yt8m.seeds import check_seed
+
+
+def build_training_set(
+    index: str | os.PathLike[str],
+    recipe: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    exclude: Iterable[str | os.PathLike[str]] = (),
+    batch_size: int = 160,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Make a training set by a recipe and write it.
+
+    Args:
+        index: an index file with labels.
+        recipe: the name of a built-in recipe, or a YAML file.
+        output: the file to write.
+        exclude: index files (validation, test); a video whose id occurs in one of them is dropped and counted.
+        batch_size: examples a step, for the reported steps an epoch.
+        seed: of the recipe's random choices.
+
+    Returns:
+        `recipe`, `videos` (that some phase uses), `excluded`, `seed`, `batch_size`, `simulated`, fingerprints,
+        `before` (the whole index, each video once) and `phases`: name, until, restart, and the numbers of `balance`.
+
+    Raises:
+        InputError: a wrong file, recipe, batch size or seed; an index without labels; a phase that selects nothing.
+    """
+    check_seed(seed)
+    if batch_size < 1:
+        raise InputError(f"batch size {batch_size}: give one of at least 1")
+    rules = load_recipe(recipe)
+    source = read_index(index)
+    if not len(source.labels):
+        raise InputError(f"{index}: no video has a label (a test partition?); give the index of a labelled partition")
+    before = balance(Facts(source), np.ones(len(source), np.int32), batch_size)
+    kept = ~excluded_rows(source, exclude)
+    facts = Facts(source if kept.all() else source.take(kept), seed)
+    if not len(facts):
+        raise InputError(f"{index}: every video is also in an excluded index; give another index, or exclude another")
+    repeats = apply_recipe(rules, facts)
+    training_set = _training_set(rules, facts, repeats, source.fingerprint(), len(source) - len(facts))
+    write_training_set(output, training_set)
+    phases = [balance(facts, row, batch_size) for row in repeats]
+    return {
+        "recipe": rules.name,
+        "videos": len(training_set),
+        "excluded": training_set.extra["excluded"],
+        "seed": seed,
+        "batch_size": batch_size,
+        "simulated": source.simulated,
+        "fingerprint": training_set.fingerprint(),
+        "index_fingerprint": training_set.index_fingerprint,
+        "before": before,
+        "phases": [_describe(rule) | numbers for rule, numbers in zip(rules.rules, phases, strict=True)],
+    }
+
+
+def apply_recipe(recipe: Recipe, facts: Facts) -> np.ndarray:
+    """int32 [phases, n]: how often an epoch of each phase reads each video; draws depend on the phase, too.
+
+    Raises:
+        InputError: a phase reads nothing.
+    """
+    return np.stack([_apply_rule(recipe, facts, rule, phase) for phase, rule in enumerate(recipe.rules)])
+
+
+def excluded_rows(index: VideoIndex, exclude: Iterable[str | os.PathLike[str]]) -> np.ndarray:
+    """Which videos' ids also occur in one of the index files; bool [n].
+
+    Raises:
+        InputError: a file is missing or is not an index.
+    """
+    found = np.zeros(len(index), bool)
+    for path in exclude:
+        table, _ = read_table(path, video_index.KIND)
+        found |= ids_among(index.video_ids, table["video_id"].combine_chunks())
+    return found
+
+
+def _apply_rule(recipe: Recipe, facts: Facts, rule: Rule, phase: int) -> np.ndarray:
+    chosen = rule.selection.videos(facts)
+    if rule.limit is not None and chosen.any():
+        chosen = rule.limit(facts, chosen, f"limit {phase}")
+    repeats = rule.repeat(facts, chosen, f"repeat {phase}") if chosen.any() else np.zeros(len(facts), np.int32)
+    if not repeats.any():
+        raise InputError(
+            f"{recipe.file}: phases[{phase}] ({rule.phase.name}) reads no video of this index of {len(facts):,}; "
+            f"widen its select or limit, or index more videos"
+        )
+    return repeats
+
+
+def _training_set(recipe: Recipe, facts: Facts, repeats: np.ndarray, source: str, excluded: int) -> TrainingSet:
+    used = np.asarray(repeats.any(axis=0))
+    whole = bool(used.all())
+    return TrainingSet(
+        index=facts.index if whole else facts.index.take(used),
+        repeats=repeats if whole else repeats[:, used],
+        phases=tuple(rule.phase for rule in recipe.rules),
+        recipe={"name": recipe.name, **recipe.source},
+        index_fingerprint=source,
+        seed=facts.seed,
+        extra={"excluded": excluded},
+    )
+
+
+def _describe(rule: Rule) -> dict[str, Any]:
+    phase = rule.phase.to_json()
+    return {key: phase[key] for key in ("name", "until", "restart")}
