@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from tests.real_labels import read_lists
-from yt8m.evaluation.scored_predictions import Scored, measured
+from yt8m.evaluation.scored_predictions import ScoredPredictions, measured
 from yt8m.prediction.table import Predictions
 from yt8m.prediction.top_k import label_ranks, top_k
 
@@ -51,7 +51,7 @@ class RealWorld:
         ranks = label_ranks(scores, self.labels, self.bounds)
         return Predictions(self.ids, self.labels, *ranks, self.bounds, *top_k(scores, 20), about)
 
-    def scored(self, gain: float = 0.0, noise: float = 0.7) -> Scored:
+    def scored(self, gain: float = 0.0, noise: float = 0.7) -> ScoredPredictions:
         """Its predictions, measured."""
         table = self.predictions(gain, noise)
-        return Scored(table, measured(table, "drawn"))
+        return ScoredPredictions(table, measured(table, "drawn"))

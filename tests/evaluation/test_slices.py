@@ -4,16 +4,16 @@ import pytest
 from tests.drawn import World, predictions_of
 from yt8m.evaluation.comparison import taken
 from yt8m.evaluation.influence import LEAST_VIDEOS, gap_influences, standard_error
-from yt8m.evaluation.label_info import LabelFacts
+from yt8m.evaluation.label_info import LabelInfo
 from yt8m.evaluation.metrics import gap
-from yt8m.evaluation.scored_predictions import Scored, measured
+from yt8m.evaluation.scored_predictions import ScoredPredictions, measured
 from yt8m.evaluation.slices import by_label_group, by_labels, by_number_of_labels, training_buckets, verticals
 
 CLASSES = 60
 
 
 def scored(table):
-    return Scored(table, measured(table, "p.parquet"))
+    return ScoredPredictions(table, measured(table, "p.parquet"))
 
 
 def world(videos=300):
@@ -94,7 +94,7 @@ def test_videos_by_their_number_of_labels_are_scored_alone():
 def test_groups_of_labels_by_training_count_and_by_vertical():
     _, table = world()
     counts = np.repeat([0, 9, 10, 2_000], 15)
-    facts = LabelFacts([""] * CLASSES, ["Games"] * 20 + [""] * 40, counts, "the training index")
+    facts = LabelInfo([""] * CLASSES, ["Games"] * 20 + [""] * 40, counts, "the training index")
     rows = by_labels(table, training_buckets(facts))
     assert [(row["first"], row["last"], row["labels"]) for row in rows] == [
         (0, 0, 15), (1, 9, 15), (10, 99, 15), (1_000, 9_999, 15),
@@ -102,7 +102,7 @@ def test_groups_of_labels_by_training_count_and_by_vertical():
     assert sum(row["positives"] for row in rows) == table.result["positives"]
     by_name = {row["vertical"]: row["labels"] for row in by_labels(table, verticals(facts))}
     assert by_name == {"Games": 20, "": 40}
-    unknown = LabelFacts([""] * CLASSES, [""] * CLASSES, None, "")
+    unknown = LabelInfo([""] * CLASSES, [""] * CLASSES, None, "")
     assert by_labels(table, training_buckets(unknown)) == by_labels(table, verticals(unknown)) == []
 
 

@@ -20,7 +20,7 @@ from yt8m.data.records.video_index import VideoIndex, read_index, write_index
 from yt8m.errors import InputError
 from yt8m.loader import PADDING, FrameSampling, RecordReader
 from yt8m.models import create
-from yt8m.prediction.partial_results import SavedParts
+from yt8m.prediction.partial_results import PartialResults
 from yt8m.prediction.predict import confidences, load_model, predict
 from yt8m.prediction.table import read_predictions
 from yt8m.registry.manifest import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
@@ -270,9 +270,9 @@ class Killed(Exception):
 def die_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """The prediction dies after so many parts."""
     saves = 0
-    save = SavedParts.save
+    save = PartialResults.save
 
-    def dying(self: SavedParts, part: Any) -> None:
+    def dying(self: PartialResults, part: Any) -> None:
         nonlocal saves
         save(self, part)
         saves += 1
@@ -280,7 +280,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
             monkeypatch.undo()
             raise Killed
 
-    monkeypatch.setattr(SavedParts, "save", dying)
+    monkeypatch.setattr(PartialResults, "save", dying)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ models: next_vlad_mixture next_vlad_tagger numerics reverse_whitening settings s
 models: tagger
 models: seeds
 prediction: __init__ top_k
-training: __init__ feed inherit job learner optimizer phase_loop plan replicas running_gap schedules start state trainer
+training: __init__ feed job learner optimizer phase_loop plan replicas running_gap schedules start state trainer
 training: validation variables warm_start
 """
 GIVEN: dict[str, Any] = {

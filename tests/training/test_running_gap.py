@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from yt8m.evaluation.metrics import gap
-from yt8m.training.running_gap import RecentExamples
+from yt8m.training.running_gap import RunningGap
 
 
 def batches(count: int, size: int = 5, width: int = 4) -> list[tuple[np.ndarray, np.ndarray, int]]:
@@ -17,26 +17,26 @@ def batches(count: int, size: int = 5, width: int = 4) -> list[tuple[np.ndarray,
 
 def test_gap_is_that_of_the_last_examples() -> None:
     made = batches(9)
-    recent = RecentExamples(batch_size=5, examples=20)
+    running = RunningGap(batch_size=5, examples=20)
     for batch in made:
-        recent.add(*batch)
+        running.add(*batch)
     last = made[-4:]
     expected = gap(np.concatenate([b[0] for b in last]), np.concatenate([b[1] for b in last]), sum(b[2] for b in last))
-    assert recent.gap() == expected
+    assert running.gap() == expected
 
 
 def test_it_survives_a_checkpoint() -> None:
-    recent, again = RecentExamples(5, 20), RecentExamples(5, 20)
+    running, again = RunningGap(5, 20), RunningGap(5, 20)
     for batch in batches(6):
-        recent.add(*batch)
-    again.restore({**recent.arrays(), "model/0": np.zeros(3)})
-    assert again.gap() == recent.gap()
+        running.add(*batch)
+    again.restore({**running.arrays(), "model/0": np.zeros(3)})
+    assert again.gap() == running.gap()
     for batch in batches(2):
-        recent.add(*batch)
+        running.add(*batch)
         again.add(*batch)
-    assert again.gap() == recent.gap()
+    assert again.gap() == running.gap()
 
 
 def test_without_examples_it_is_zero() -> None:
-    assert RecentExamples(5).gap() == pytest.approx(0)
-    assert RecentExamples(5).arrays() == {}
+    assert RunningGap(5).gap() == pytest.approx(0)
+    assert RunningGap(5).arrays() == {}

@@ -13,8 +13,8 @@ import numpy as np
 from yt8m.evaluation.bootstrap import bootstrap_gaps, percentile_interval
 from yt8m.evaluation.calibration import calibration
 from yt8m.evaluation.influence import TOP, normal_interval, perr_influences, share_interval
-from yt8m.evaluation.label_info import LabelFacts, read_label_facts
-from yt8m.evaluation.scored_predictions import Scored, measured, read_scored
+from yt8m.evaluation.label_info import LabelInfo, read_label_info
+from yt8m.evaluation.scored_predictions import ScoredPredictions, measured, read_scored
 from yt8m.evaluation.slices import (
     LABEL_BUCKETS,
     NUMBERS_OF_LABELS,
@@ -66,7 +66,7 @@ def evaluate(
             index or a vocabulary of other classes.
     """
     scored = read_scored(predictions)
-    labels = read_label_facts(scored.num_classes, index, vocabulary, predicted=scored.predictions.video_ids)
+    labels = read_label_info(scored.num_classes, index, vocabulary, predicted=scored.predictions.video_ids)
     with ThreadPoolExecutor(WORKERS) as pool:
         scores = pool.submit(_scores, scored, bootstrap)
         parts = _parts(scored, labels, pool)
@@ -75,7 +75,7 @@ def evaluate(
     return result
 
 
-def _scores(scored: Scored, bootstrap: int) -> dict[str, Any]:
+def _scores(scored: ScoredPredictions, bootstrap: int) -> dict[str, Any]:
     reliability = calibration(scored.top_confidences, scored.hits)
     return {
         **scored.result,
@@ -89,7 +89,7 @@ def _scores(scored: Scored, bootstrap: int) -> dict[str, Any]:
     }
 
 
-def _intervals(scored: Scored) -> dict[str, float]:
+def _intervals(scored: ScoredPredictions) -> dict[str, float]:
     table = scored.predictions
     intervals = {
         "gap": normal_interval(scored.result["gap"], scored.gap_influences),
@@ -107,7 +107,7 @@ def _bootstrap(table: Predictions, replicates: int) -> dict[str, Any]:
     return {"replicates": replicates, "low": interval.low, "high": interval.high}
 
 
-def _parts(scored: Scored, labels: LabelFacts, pool: ThreadPoolExecutor) -> dict[str, Any]:
+def _parts(scored: ScoredPredictions, labels: LabelInfo, pool: ThreadPoolExecutor) -> dict[str, Any]:
     parts: dict[str, Future[Any]] = {
         "missed": pool.submit(missed_videos, scored.predictions, scored.k),
         "by_number_of_labels": pool.submit(by_number_of_labels, scored),
@@ -118,7 +118,7 @@ def _parts(scored: Scored, labels: LabelFacts, pool: ThreadPoolExecutor) -> dict
     return {key: part.result() for key, part in parts.items()}
 
 
-def _sources(table: Predictions, labels: LabelFacts) -> dict[str, Any]:
+def _sources(table: Predictions, labels: LabelInfo) -> dict[str, Any]:
     metadata = table.metadata
     return {
         "simulated": metadata["simulated"],

@@ -14,7 +14,7 @@ StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class LabelFacts:
+class LabelInfo:
     """What is known about V labels.
 
     Attributes:
@@ -38,13 +38,13 @@ class LabelFacts:
         return any(self.verticals)
 
 
-def read_label_facts(
+def read_label_info(
     classes: int,
     index: StrPath | None = None,
     vocabulary: StrPath | None = None,
     *,
     predicted: np.ndarray | None = None,
-) -> LabelFacts:
+) -> LabelInfo:
     """What an index of the training videos and a vocabulary say about the labels of a model.
 
     Args:
@@ -60,10 +60,10 @@ def read_label_facts(
     words = _vocabulary(vocabulary, classes)
     if words is None:
         names, verticals = [f"label {label}" for label in range(classes)], [""] * classes
-        return LabelFacts(names, verticals, counts, "the training index" if index else "", trained_on)
+        return LabelInfo(names, verticals, counts, "the training index" if index else "", trained_on)
     known = words.counts if counts is None else counts
     source = "the vocabulary" if counts is None else "the training index"
-    return LabelFacts(words.names, words.verticals, known, source, trained_on, words.fingerprint())
+    return LabelInfo(words.names, words.verticals, known, source, trained_on, words.fingerprint())
 
 
 def _training_counts(

@@ -15,7 +15,7 @@ StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPredictions:
     """Labelled predictions over n videos and V classes; of each video the top K = min(20, V) count."""
 
     predictions: Predictions
@@ -77,7 +77,7 @@ class Scored:
         return self.metrics.result()
 
 
-def read_scored(path: StrPath) -> Scored:
+def read_scored(path: StrPath) -> ScoredPredictions:
     """Read a predictions file of labelled videos and check it.
 
     Raises:
@@ -85,7 +85,7 @@ def read_scored(path: StrPath) -> Scored:
     """
     table = read_predictions(path)
     _require_labels(table, path)
-    return Scored(table, measured(table, path))
+    return ScoredPredictions(table, measured(table, path))
 
 
 def measured(table: Predictions, path: StrPath) -> Metrics:

@@ -14,8 +14,8 @@ from yt8m.errors import InputError
 from yt8m.evaluation.comparison import gap_of
 from yt8m.evaluation.holdout_split import half_of
 from yt8m.prediction.table import Predictions, read_predictions
+from yt8m.registry.manifest import size_mb, summary_of
 from yt8m.storage import atomic_file, read_json, write_json
-from yt8m.training.work_root import size_mb, summary_of
 
 StrPath = str | os.PathLike[str]
 

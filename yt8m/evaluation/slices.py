@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from yt8m.evaluation.influence import average_precision_influences, normal_interval
-from yt8m.evaluation.label_info import LabelFacts
+from yt8m.evaluation.label_info import LabelInfo
 from yt8m.evaluation.metrics import gap, hit_at_1, mean_average_precision, perr
-from yt8m.evaluation.scored_predictions import Scored
+from yt8m.evaluation.scored_predictions import ScoredPredictions
 
 NUMBERS_OF_LABELS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, None))
 LABEL_BUCKETS = ((0, 299), (300, 977), (978, None))
@@ -24,7 +24,7 @@ TRAINING_COUNTS = ((0, 0), (1, 9), (10, 99), (100, 999), (1_000, 9_999), (10_000
 Range = tuple[int, int | None]
 
 
-def by_number_of_labels(scored: Scored) -> list[dict[str, Any]]:
+def by_number_of_labels(scored: ScoredPredictions) -> list[dict[str, Any]]:
     """The metrics of the videos with `first` to `last` labels (None: open), for each range that has videos.
 
     Each row has `gap` with its 95 % interval `gap_low` to `gap_high`, `map`, `hit_at_1`, `perr`, `videos`,
@@ -33,7 +33,7 @@ def by_number_of_labels(scored: Scored) -> list[dict[str, Any]]:
     return [{**ends, **_of_videos(scored, chosen)} for ends, chosen in videos_by_number_of_labels(scored)]
 
 
-def videos_by_number_of_labels(scored: Scored) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+def videos_by_number_of_labels(scored: ScoredPredictions) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """`first`, `last` of each range of numbers of labels that has videos, and which these are: bool [n]."""
     numbers = _in_ranges(scored.predictions.labels_per_video, NUMBERS_OF_LABELS)
     for number in np.unique(numbers[numbers >= 0]).tolist():
@@ -53,12 +53,12 @@ def label_buckets(num_classes: int) -> Grouping:
     return _grouping(np.arange(num_classes), LABEL_BUCKETS)
 
 
-def training_buckets(labels: LabelFacts) -> Grouping | None:
+def training_buckets(labels: LabelInfo) -> Grouping | None:
     """Labels by their number of training videos, in decades; None when it is unknown."""
     return None if labels.training_counts is None else _grouping(labels.training_counts, TRAINING_COUNTS)
 
 
-def verticals(labels: LabelFacts) -> Grouping | None:
+def verticals(labels: LabelInfo) -> Grouping | None:
     """Labels by their vertical (an empty text: unknown); None when none is known."""
     if not labels.has_verticals:
         return None
@@ -66,7 +66,7 @@ def verticals(labels: LabelFacts) -> Grouping | None:
     return Grouping(groups, [{"vertical": str(name)} for name in names])
 
 
-def by_labels(scored: Scored, grouping: Grouping | None) -> list[dict[str, Any]]:
+def by_labels(scored: ScoredPredictions, grouping: Grouping | None) -> list[dict[str, Any]]:
     """`by_label_group` with the keys of each group (`first` and `last`, or `vertical`); empty for no grouping.
 
     Verticals come with most true labels first.
@@ -77,7 +77,7 @@ def by_labels(scored: Scored, grouping: Grouping | None) -> list[dict[str, Any]]
     return sorted(rows, key=lambda row: -row["positives"]) if "vertical" in grouping.keys[0] else rows
 
 
-def by_label_group(scored: Scored, groups: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
+def by_label_group(scored: ScoredPredictions, groups: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
     """The metrics of each group of labels that has true labels, with its number.
 
     Args:
@@ -151,7 +151,7 @@ class PairsByGroup:
         groups: int [V], the group of each label, from 0; -1: in none.
     """
 
-    def __init__(self, scored: Scored, groups: np.ndarray):
+    def __init__(self, scored: ScoredPredictions, groups: np.ndarray):
         self.scored = scored
         numbers = (groups + 1).astype(np.min_scalar_type(int(groups.max()) + 1))  # 8 or 16 bits are sorted by counting
         size = int(groups.max()) + 2
@@ -178,7 +178,7 @@ class PairsByGroup:
         return Pairs(confidences, bins, hits, sizes, places // scored.k)
 
 
-def pairs_of_videos(scored: Scored, chosen: np.ndarray) -> Pairs:
+def pairs_of_videos(scored: ScoredPredictions, chosen: np.ndarray) -> Pairs:
     """The pairs of some videos: chosen bool [n]."""
     sizes = scored.predictions.labels_per_video[chosen]
     return Pairs(scored.top_confidences[chosen], scored.bins[chosen], scored.hits[chosen], sizes)
@@ -209,7 +209,7 @@ def _first_places(pairs: Pairs) -> dict[str, float]:
     }
 
 
-def _of_videos(scored: Scored, chosen: np.ndarray) -> dict[str, Any]:
+def _of_videos(scored: ScoredPredictions, chosen: np.ndarray) -> dict[str, Any]:
     table, pairs = scored.predictions, pairs_of_videos(scored, chosen)
     mine = np.repeat(chosen, table.labels_per_video)
     bounds = np.concatenate(([0], np.cumsum(pairs.sizes)))

@@ -19,7 +19,7 @@ class CommandFailed(InputError):
     """A command that ended badly; the message has the end of what it said."""
 
 
-def carry_out_apart(
+def carry_out_in_subprocess(
     inputs: tuple[str, str], preset: str, settings: dict[str, Any], seed: int, folder: Path, work_root: str | None
 ) -> dict[str, Any]:
     """Train and predict in processes of their own; see `trainings.carry_out_here`.

@@ -26,7 +26,7 @@ from yt8m.errors import InputError, Interrupted, one_line
 from yt8m.loader import DEFAULT_STAGING
 from yt8m.paper.data import Data
 from yt8m.paper.experiments import Paper, Run
-from yt8m.paper.subprocess_train import carry_out_apart
+from yt8m.paper.subprocess_train import carry_out_in_subprocess
 from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
@@ -173,7 +173,7 @@ class Trainings:
         preset, settings = self._paper.preset_of(run)
         inputs = self._data.training_set(run.recipe, level), self._data.index("validation", level)
         work_root = self._folder if is_remote(folder) else None
-        carry_out = carry_out_apart if self._paper.scale.separate_processes else carry_out_here
+        carry_out = carry_out_in_subprocess if self._paper.scale.separate_processes else carry_out_here
         with _local(folder) as local:
             manifest = carry_out(inputs, preset, settings, seed, local, work_root)
             shutil.rmtree(local / "logs", ignore_errors=True)

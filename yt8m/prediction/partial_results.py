@@ -24,7 +24,7 @@ NAME = re.compile(r"(\d{8})-(\d{8})\.npz")
 
 
 @dataclass(frozen=True)
-class SavedPart:
+class Part:
     """Results of the steps `first` to `end` (exclusive): arrays by name."""
 
     first: int
@@ -32,7 +32,7 @@ class SavedPart:
     arrays: dict[str, np.ndarray]
 
 
-class SavedParts:
+class PartialResults:
     """The parts of one prediction.
 
     Args:
@@ -44,7 +44,7 @@ class SavedParts:
         self._folder, self._job = os.fspath(folder), job
         self._is_ours = False
 
-    def load(self) -> list[SavedPart]:
+    def load(self) -> list[Part]:
         """The parts from step 0 on, without a gap; none when another job left them.
 
         Raises:
@@ -57,13 +57,13 @@ class SavedParts:
             self.remove()
             return []
         self._is_ours = True
-        parts: list[SavedPart] = []
+        parts: list[Part] = []
         for first, end, path in sorted(self._files()):
             if first == (parts[-1].end if parts else 0):
-                parts.append(SavedPart(first, end, _read(path)))
+                parts.append(Part(first, end, _read(path)))
         return parts
 
-    def save(self, part: SavedPart) -> None:
+    def save(self, part: Part) -> None:
         """Keep a part."""
         if not self._is_ours:
             write_json(join(self._folder, JOB), self._job)

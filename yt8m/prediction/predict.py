@@ -18,8 +18,8 @@ from yt8m.loader import DEFAULT_STAGING, PADDING, Batch, Batches, FrameSampling,
 from yt8m.models import create
 from yt8m.models.devices import check_devices
 from yt8m.models.memory import release_memory
-from yt8m.prediction.partial_results import SavedPart, SavedParts
-from yt8m.prediction.ranks import COLUMNS, Judged, assemble, join_judged, judge
+from yt8m.prediction.partial_results import Part, PartialResults
+from yt8m.prediction.ranks import COLUMNS, Ranks, assemble, join_ranks, rank
 from yt8m.prediction.table import write_predictions
 from yt8m.progress import Progress, log
 from yt8m.registry.manifest import MANIFEST, check_weights, find_model, read_manifest
@@ -120,11 +120,11 @@ def predict(
         "staging": staging,
     }
     job = {**metadata, "top": top, "batch_size": reading["batch_size"], "skip_bad_records": skip_bad_records}
-    saved = SavedParts(parts or f"{os.fspath(output)}.parts", {**job, "backend": keras.backend.backend()})
-    judged, skipped = _Run(trained, shares, videos, top, reading).finish(saved, part_seconds)
+    saved = PartialResults(parts or f"{os.fspath(output)}.parts", {**job, "backend": keras.backend.backend()})
+    ranks, skipped = _Run(trained, shares, videos, top, reading).finish(saved, part_seconds)
     del trained
     release_memory()
-    predictions = assemble(videos, judged, metadata)
+    predictions = assemble(videos, ranks, metadata)
     write_predictions(output, predictions)
     saved.remove()
     return {
@@ -189,7 +189,7 @@ class _Run:
     top: int
     reading: dict[str, Any]
 
-    def finish(self, saved: SavedParts, part_seconds: float) -> tuple[Judged, list[dict[str, Any]]]:
+    def finish(self, saved: PartialResults, part_seconds: float) -> tuple[Ranks, list[dict[str, Any]]]:
         """What saved parts hold and what they lack, in the order of the videos; and the records left out."""
         keeper = _Keeper(saved, part_seconds)
         predicted = sum(len(part.rows) for part in keeper.done)
@@ -198,10 +198,10 @@ class _Run:
         with contextlib.ExitStack() as stack:
             streams = self._open_streams(stack, keeper.first)
             stream = next(iter(streams.values()))
-            for judged in self._judge(streams, len(self.videos) - predicted):
-                keeper.add(judged, stream.skipped)
+            for ranks in self._rank(streams, len(self.videos) - predicted):
+                keeper.add(ranks, stream.skipped)
             skipped = {(entry["file"], entry["record"]): entry for entry in [*keeper.skipped, *stream.skipped]}
-        return join_judged([*keeper.done, *keeper.new]), [skipped[record] for record in sorted(skipped)]
+        return join_ranks([*keeper.done, *keeper.new]), [skipped[record] for record in sorted(skipped)]
 
     def _open_streams(self, stack: contextlib.ExitStack, first: int) -> dict[FrameSampling, Batches]:
         """The batches from `first` on of each way to choose frames; models that choose alike share them."""
@@ -212,14 +212,14 @@ class _Run:
             for sampling in dict.fromkeys(model.sampling for model in self.trained)
         }
 
-    def _judge(self, streams: dict[FrameSampling, Batches], total: int) -> Iterator[Judged]:
+    def _rank(self, streams: dict[FrameSampling, Batches], total: int) -> Iterator[Ranks]:
         with Progress("predicting", total, "videos") as progress:
             for batches in zip(*streams.values(), strict=True):
                 by_sampling = dict(zip(streams, batches, strict=True))
                 members = [confidences(model.model, by_sampling[model.sampling]) for model in self.trained]
                 mean = _average(members, self.shares)
                 rows = batches[0].rows
-                yield judge(self.videos, rows[rows != PADDING], mean[rows != PADDING], self.top)
+                yield rank(self.videos, rows[rows != PADDING], mean[rows != PADDING], self.top)
                 progress.advance(int(np.count_nonzero(rows != PADDING)))
 
 
@@ -236,21 +236,21 @@ class _Keeper:
         first: the step of the next batch after the saved parts.
     """
 
-    def __init__(self, saved: SavedParts, seconds: float):
+    def __init__(self, saved: PartialResults, seconds: float):
         self._saved, self._seconds, self._since = saved, seconds, time.monotonic()
         parts = saved.load()
-        self.done = [Judged(**{name: part.arrays[name] for name in ("rows", *COLUMNS)}) for part in parts]
+        self.done = [Ranks(**{name: part.arrays[name] for name in ("rows", *COLUMNS)}) for part in parts]
         self.skipped = [entry for part in parts for entry in json.loads(str(part.arrays[SKIPPED]))]
         self.first = parts[-1].end if parts else 0
-        self.new: list[Judged] = []
+        self.new: list[Ranks] = []
 
-    def add(self, judged: Judged, skipped: list[dict[str, Any]]) -> None:
+    def add(self, ranks: Ranks, skipped: list[dict[str, Any]]) -> None:
         """Take a batch; `skipped` lists the records left out so far."""
-        self.new.append(judged)
+        self.new.append(ranks)
         if time.monotonic() - self._since < self._seconds:
             return
-        part, end = join_judged(self.new), self.first + len(self.new)
-        self._saved.save(SavedPart(self.first, end, {**part.arrays(), SKIPPED: np.array(json.dumps(skipped))}))
+        part, end = join_ranks(self.new), self.first + len(self.new)
+        self._saved.save(Part(self.first, end, {**part.arrays(), SKIPPED: np.array(json.dumps(skipped))}))
         self.done.append(part)
         self.first, self.new, self._since = end, [], time.monotonic()
 

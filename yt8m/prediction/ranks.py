@@ -15,7 +15,7 @@ COLUMNS = ("top_labels", "top_confidences", "label_ranks", "label_confidences")
 
 
 @dataclass(frozen=True)
-class Judged:
+class Ranks:
     """Of some videos of an index.
 
     Attributes:
@@ -31,26 +31,26 @@ class Judged:
     label_confidences: np.ndarray
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """By name; `Judged(**arrays)` is the inverse."""
+        """By name; `Ranks(**arrays)` is the inverse."""
         return asdict(self)
 
 
-def judge(videos: VideoIndex, rows: np.ndarray, scores: np.ndarray, top: int) -> Judged:
+def rank(videos: VideoIndex, rows: np.ndarray, scores: np.ndarray, top: int) -> Ranks:
     """Of the videos in some rows of an index, whose confidences are `scores` float32 [rows, V]."""
     truth = videos.take(rows)
-    return Judged(rows, *top_k(scores, top), *label_ranks(scores, truth.labels, truth.bounds))
+    return Ranks(rows, *top_k(scores, top), *label_ranks(scores, truth.labels, truth.bounds))
 
 
-def join_judged(parts: Sequence[Judged]) -> Judged:
+def join_ranks(parts: Sequence[Ranks]) -> Ranks:
     """Several one after another."""
-    return Judged(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", *COLUMNS)})
+    return Ranks(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", *COLUMNS)})
 
 
-def assemble(videos: VideoIndex, judged: Judged, metadata: dict[str, Any]) -> Predictions:
+def assemble(videos: VideoIndex, ranks: Ranks, metadata: dict[str, Any]) -> Predictions:
     """The predictions file's content; the fingerprint is of models, index, K and the videos that were left out."""
-    done = videos.take(judged.rows)
-    left_out = np.setdiff1d(np.arange(len(videos)), judged.rows)
-    identity = [metadata["models"], metadata["index"], judged.top_labels.shape[1], left_out.tolist()]
+    done = videos.take(ranks.rows)
+    left_out = np.setdiff1d(np.arange(len(videos)), ranks.rows)
+    identity = [metadata["models"], metadata["index"], ranks.top_labels.shape[1], left_out.tolist()]
     metadata = {**metadata, "fingerprint": fingerprint(identity)}
-    columns = {name: getattr(judged, name) for name in COLUMNS}
+    columns = {name: getattr(ranks, name) for name in COLUMNS}
     return Predictions(video_ids=done.video_ids, labels=done.labels, bounds=done.bounds, **columns, metadata=metadata)

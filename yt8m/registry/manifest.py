@@ -101,6 +101,23 @@ def model_fingerprint(manifest: dict[str, Any]) -> str:
     return fingerprint({**parts, "frames": frames, "weights": manifest["weights"]["crc32c"]})
 
 
+def summary_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The few facts of a manifest that a user interface shows beside a model."""
+    return {
+        "candidate": manifest["candidate"]["name"],
+        "gap": manifest["metrics"].get("gap"),
+        "size_mb": size_mb(manifest),
+        "parameters": manifest["parameters"],
+        "uri": manifest["uri"],
+        "fingerprint": manifest["fingerprint"],
+    }
+
+
+def size_mb(manifest: dict[str, Any]) -> float:
+    """Size of the weights file in megabytes (10^6 bytes)."""
+    return round(manifest["weights"]["bytes"] / 1e6, 2)
+
+
 def file_crc32c(file: Path) -> str:
     """CRC32C of a file as 8 hexadecimal digits."""
     value = 0

@@ -17,7 +17,7 @@ from yt8m.presets import level_problem, load_preset
 from yt8m.registry.identity import model_identity, window_of
 from yt8m.seeds import check_seed
 from yt8m.training.plan import PhasePlan, plan_phases
-from yt8m.training.warm_start import Forebear, Teacher, read_forebear, read_teacher
+from yt8m.training.warm_start import InitialModel, Teacher, read_initial_model, read_teacher
 from yt8m.vocabulary import classes_of
 
 StrPath = str | os.PathLike[str]
@@ -55,7 +55,7 @@ class Job:
     seed: int
     vocabulary_fingerprint: str | None
     export: str
-    initial: Forebear | None = None
+    initial: InitialModel | None = None
     teacher: Teacher | None = None
     window_bytes: int | None = None
 
@@ -125,7 +125,7 @@ def read_job(
         seed=seed,
         vocabulary_fingerprint=vocabulary_fingerprint,
         export=export,
-        initial=read_forebear(init_from, resolved, *owner) if init_from else None,
+        initial=read_initial_model(init_from, resolved, *owner) if init_from else None,
         teacher=read_teacher(teacher, examples.index, resolved["level"], *owner) if teacher else None,
         window_bytes=window_of(source or examples.index.source_root, staging.window_bytes),
     )

@@ -1,4 +1,4 @@
-"""The supervisor of a phase: feeds the steps, counts, watches, validates, records, saves, and says when to stop."""
+"""One phase of a training: feeds the steps, counts, watches, validates, records, saves, and says when to stop."""
 
 import math
 import time
@@ -15,8 +15,8 @@ from yt8m.training.interruption import Interruption
 from yt8m.training.learner import Learner
 from yt8m.training.meter import Meter
 from yt8m.training.plan import PhasePlan
-from yt8m.training.reporter import Eyes
-from yt8m.training.running_gap import RecentExamples
+from yt8m.training.reporter import Reporter
+from yt8m.training.running_gap import RunningGap
 from yt8m.training.state import State
 from yt8m.training.validation import METRICS, Validator
 from yt8m.training.variables import averaged, learner_arrays, model_arrays, not_finite
@@ -26,13 +26,13 @@ CURVE_POINTS = 400
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What the supervisor of every phase works with.
+class TrainingContext:
+    """What every phase of a training works with.
 
     Attributes:
         folder: of history, timing, page and logs.
-        learner, state, recent: what learns, and what has happened so far.
-        validator, checkpoints, eyes, interruption: see there.
+        learner, state, running_gap: what learns, and what has happened so far.
+        validator, checkpoints, reporter, interruption: see there.
         checkpoint_seconds: at least this long between two checkpoints within a phase.
         keep_best: whether the weights of the best validation are wanted.
         curve_every: steps between two points of the curve.
@@ -42,10 +42,10 @@ class Desk:
     folder: Path
     learner: Learner
     state: State
-    recent: RecentExamples
+    running_gap: RunningGap
     validator: Validator
     checkpoints: Checkpoints
-    eyes: Eyes
+    reporter: Reporter
     interruption: Interruption
     checkpoint_seconds: float
     keep_best: bool
@@ -53,22 +53,22 @@ class Desk:
     clock: Callable[[], float]
 
 
-class Supervisor:
+class PhaseLoop:
     """Runs one phase, from whatever step it starts at to its end.
 
     Args:
-        desk: what it works with; the state's step is where the phase starts.
+        context: what it works with; the state's step is where the phase starts.
         plan: of the phase.
         schedule: the learning rate, of the optimizer's steps.
     """
 
-    def __init__(self, desk: Desk, plan: PhasePlan, schedule: Callable[[Any], Any]):
-        self._desk, self._plan, self._state, self._schedule = desk, plan, desk.state, schedule
+    def __init__(self, context: TrainingContext, plan: PhasePlan, schedule: Callable[[Any], Any]):
+        self._context, self._plan, self._state, self._schedule = context, plan, context.state, schedule
         self._pending: list[tuple[Any, Any]] = []
         self._last_save = time.monotonic()
-        assert desk.learner.optimizer is not None
-        self._ahead = int(desk.learner.optimizer.iterations) - desk.state.step  # of the phase's steps
-        self._meter = Meter(plan.batch_size, desk.state.step)
+        assert context.learner.optimizer is not None
+        self._ahead = int(context.learner.optimizer.iterations) - context.state.step  # of the phase's steps
+        self._meter = Meter(plan.batch_size, context.state.step)
 
     @property
     def finished(self) -> bool:
@@ -79,7 +79,7 @@ class Supervisor:
     def begin(self) -> None:
         """Forget what other phases have seen; make up for a validation that a signal broke off after a checkpoint."""
         if self._state.step == 0:
-            self._desk.recent.clear()
+            self._context.running_gap.clear()
         self._guarded(self._validate_if_due)
 
     def run(self, feed: Feed, batches: Batches) -> None:
@@ -90,11 +90,11 @@ class Supervisor:
             Interrupted: by a signal; a checkpoint was written.
         """
         self._meter.start(feed, batches)
-        self._desk.eyes.begin(self._plan, self._state.step)
+        self._context.reporter.begin(self._plan, self._state.step)
         try:
             self._guarded(lambda: self._steps(feed))
         finally:
-            self._desk.eyes.end()
+            self._context.reporter.end()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Work that a signal may break off; a checkpoint is then written."""
@@ -106,27 +106,27 @@ class Supervisor:
 
     def _steps(self, feed: Iterable[Any]) -> None:
         for data in feed:
-            self._after_step(self._desk.learner.step(data))
+            self._after_step(self._context.learner.step(data))
             if self.finished:
                 return
-            self._desk.interruption.check()
+            self._context.interruption.check()
 
     def _after_step(self, logs: dict[str, Any]) -> None:
         self._state.step += 1
         step, plan = self._state.step, self._plan
         self._pending.append((logs["loss"], logs["penalty"]))
-        self._desk.recent.add(logs["confidences"], logs["hits"], logs["positives"])
+        self._context.running_gap.add(logs["confidences"], logs["hits"], logs["positives"])
         is_first = self._meter.is_first(step)
         if len(self._pending) >= CHECK_STEPS or plan.validates(step) or plan.ends_epoch(step) or is_first:
             self._check_losses()
         if is_first:
             self._meter.first_step_done()
         if plan.ends_epoch(step):
-            self._state.epoch_gaps.append(self._desk.recent.gap(plan.size))  # of this epoch alone, if it is short
+            self._state.epoch_gaps.append(self._context.running_gap.gap(plan.size))  # of this epoch, if it is short
         self._validate_if_due()
-        if time.monotonic() - self._last_save >= self._desk.checkpoint_seconds:
+        if time.monotonic() - self._last_save >= self._context.checkpoint_seconds:
             self._save()
-        self._desk.eyes.advance(step, self._desk.recent.gap, self._meter.waiting_share())
+        self._context.reporter.advance(step, self._context.running_gap.gap, self._meter.waiting_share())
 
     def _check_losses(self) -> None:
         """Fetch the losses since the last check; stop at one that is not finite."""
@@ -137,15 +137,15 @@ class Supervisor:
                 if not math.isfinite(value):
                     self._diverged(name, value, step)
             self._state.add_losses(**values)
-            self._desk.eyes.loss = values["loss"]
+            self._context.reporter.loss = values["loss"]
             total = sum(self._state.ended) + step
-            if total % self._desk.curve_every == 0 or self._plan.steps == step:
+            if total % self._context.curve_every == 0 or self._plan.steps == step:
                 self._state.add_point(total, self._learning_rate(step))
         self._pending.clear()
 
     def _diverged(self, name: str, value: float, step: int) -> None:
         """Stop with the steps and the quantity."""
-        broken = not_finite(self._desk.learner.model)
+        broken = not_finite(self._context.learner.model)
         now = f"; not finite since: {broken[0]} and {len(broken) - 1} more variables" if broken else ""
         raise InputError(
             f"training, {self._plan.name}: the {name} is {value} at step {step} of {self._plan.steps} "
@@ -160,20 +160,20 @@ class Supervisor:
             self._validate()
 
     def _validate(self) -> None:
-        state, desk = self._state, self._desk
+        state, context = self._state, self._context
         pace, started = self._meter.read(state.step), time.monotonic()
-        with averaged(desk.learner):
+        with averaged(context.learner):
             row = self._row(*self._judge())
             self._keep_if_best(row)
         seconds = time.monotonic() - started
         state.rows.append(row)
         state.timing.append({"step": row["step"], **self._shares(seconds), **pace})
-        desk.eyes.show(state)
+        context.reporter.show(state)
         self._meter.resume(state.step, time.monotonic() - started)
 
     def _shares(self, validation_seconds: float) -> dict[str, float]:
         """Of the whole time so far, and what validations take of it."""
-        spent = self._desk.clock()
+        spent = self._context.clock()
         validating = sum(row["validation_seconds"] for row in self._state.timing) + validation_seconds
         return {
             "seconds": spent,
@@ -185,10 +185,10 @@ class Supervisor:
         """Metrics on the sample, and at the end of the phase on all validation videos."""
         try:
             if self.finished:
-                return self._desk.validator.judge_all(self._desk.learner)
-            return self._desk.validator.judge(self._desk.learner), {}
+                return self._context.validator.judge_all(self._context.learner)
+            return self._context.validator.judge(self._context.learner), {}
         except InputError:
-            if not_finite(self._desk.learner.model):
+            if not_finite(self._context.learner.model):
                 self._diverged("model's validation", math.nan, self._state.step)
             raise
 
@@ -203,23 +203,23 @@ class Supervisor:
             "learning_rate": self._learning_rate(state.step),
             "loss": loss,
             "penalty": penalty,
-            "training_gap": self._desk.recent.gap(),
+            "training_gap": self._context.running_gap.gap(),
             **{f"validation_{name}": measured[name] for name in METRICS},
             **{f"all_{name}": on_all.get(name) for name in METRICS},
         }
 
     def _keep_if_best(self, row: dict[str, Any]) -> None:
         state, gap = self._state, row["validation_gap"]
-        if self._desk.keep_best and (state.best is None or gap > state.best["gap"]):
-            file = self._desk.checkpoints.save_best(row["step"], model_arrays(self._desk.learner.model))
+        if self._context.keep_best and (state.best is None or gap > state.best["gap"]):
+            file = self._context.checkpoints.save_best(row["step"], model_arrays(self._context.learner.model))
             state.best = {"gap": gap, "step": row["step"], "file": file}
 
     def _save(self) -> None:
         if self._pending:
             self._check_losses()
-        self._state.seconds = self._desk.clock()
-        arrays = {**learner_arrays(self._desk.learner), **self._desk.recent.arrays()}
-        self._desk.checkpoints.save(self._state, arrays)
+        self._state.seconds = self._context.clock()
+        arrays = {**learner_arrays(self._context.learner), **self._context.running_gap.arrays()}
+        self._context.checkpoints.save(self._state, arrays)
         self._last_save = time.monotonic()
 
     def _learning_rate(self, step: int) -> float:

@@ -17,10 +17,10 @@ FIRST_LINE_SECONDS = 2.0
 PAGE_SECONDS = 120.0
 
 PageWriter = Callable[[Path, dict[str, Any]], None]
-"""Writes the page of a training into its folder; what it is given is said in `Eyes`."""
+"""Writes the page of a training into its folder; what it is given is said in `Reporter`."""
 
 
-class Eyes:
+class Reporter:
     """Shows a training.
 
     Args:

@@ -10,7 +10,7 @@ from yt8m.evaluation.metrics import gap
 EXAMPLES = 20_000
 
 
-class RecentExamples:
+class RunningGap:
     """The most confident labels of the last examples, whole batches of them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a model starts a training with, beside its random weights."""
+"""What a model starts a training with, beside its random weights: those of a trained one, or what its data say."""
 
 import math
 from typing import Any
@@ -12,6 +12,7 @@ from yt8m.models.batch_norm import BatchNorm
 from yt8m.models.label_embedding import LabelEmbeddingHead
 from yt8m.models.logistic_head import LogisticHead
 from yt8m.models.mixture_of_experts import MixtureOfExperts
+from yt8m.prediction.predict import load_model
 from yt8m.training.job import Job
 
 HEADS = (LogisticHead, MixtureOfExperts, LabelEmbeddingHead)
@@ -105,3 +106,21 @@ def first_examples(
         parts: list[tuple[dict[str, Any], Any]] = [(batch.inputs(), batch.labels) for batch in batches]
     features = {name: np.concatenate([inputs[name] for inputs, _ in parts]) for name in parts[0][0]}
     return features, np.concatenate([labels for _, labels in parts])
+
+
+def inherit_weights(model: keras.Model, path: str) -> None:
+    """Set a model's weights to those of a trained one.
+
+    Raises:
+        InputError: the folder is damaged, or a weight has another shape there.
+    """
+    theirs = load_model(path).model.weights
+    if len(theirs) != len(model.weights):
+        raise InputError(f"--init-from {path}: {len(theirs)} weights, this preset's model has {len(model.weights)}; "
+                         "give both the same settings")  # fmt: skip
+    for source, target in zip(theirs, model.weights, strict=True):
+        if tuple(source.shape) != tuple(target.shape):
+            raise InputError(f"--init-from {path}: the weight {source.path} is {tuple(source.shape)} there and "
+                             f"{tuple(target.shape)} here; give both the same settings")  # fmt: skip
+    for source, target in zip(theirs, model.weights, strict=True):
+        target.assign(keras.ops.convert_to_numpy(source.value))

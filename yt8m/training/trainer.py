@@ -16,17 +16,16 @@ from yt8m.progress import log
 from yt8m.training import schedules
 from yt8m.training.checkpoint import Checkpoints
 from yt8m.training.feed import Feed
-from yt8m.training.inherit import inherit_weights
 from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job
 from yt8m.training.learner import Learner
 from yt8m.training.optimizer import ShiftedSchedule, make_optimizer
-from yt8m.training.phase_loop import CURVE_POINTS, Desk, Supervisor
+from yt8m.training.phase_loop import CURVE_POINTS, PhaseLoop, TrainingContext
 from yt8m.training.plan import PhasePlan, origin, scheduled_steps
 from yt8m.training.replicas import Replicas, find_replicas
-from yt8m.training.reporter import Eyes, PageWriter
-from yt8m.training.running_gap import RecentExamples
-from yt8m.training.start import set_batch_norm_momentum, start, synchronize_batch_norm
+from yt8m.training.reporter import PageWriter, Reporter
+from yt8m.training.running_gap import RunningGap
+from yt8m.training.start import inherit_weights, set_batch_norm_momentum, start, synchronize_batch_norm
 from yt8m.training.state import State
 from yt8m.training.validation import Validator
 from yt8m.training.variables import copy_variables, restore_learner, restore_model, take_average
@@ -111,21 +110,21 @@ class Trainer:
         """
         saved = self._checkpoints.load()
         state, arrays = saved or (State(), {})
-        recent = RecentExamples(self._job.preset["batch_size"])
-        recent.restore(arrays)
+        running_gap = RunningGap(self._job.preset["batch_size"])
+        running_gap.restore(arrays)
         before = state.seconds
         if saved:
             log(f"training continues at step {state.total_steps:,}, after {before:.0f} s")
         else:
             self._begin()
-        desk = Desk(
+        context = TrainingContext(
             folder=self._folder,
             learner=self._learner,
             state=state,
-            recent=recent,
+            running_gap=running_gap,
             validator=self._validator,
             checkpoints=self._checkpoints,
-            eyes=Eyes(self._folder, state, _subject(self._job, self._replicas.count), self._write_page),
+            reporter=Reporter(self._folder, state, _subject(self._job, self._replicas.count), self._write_page),
             interruption=self._interruption,
             checkpoint_seconds=self._checkpoint_seconds,
             keep_best=self._job.export == "best",
@@ -133,10 +132,10 @@ class Trainer:
             clock=lambda: before + time.monotonic() - self._started,
         )
         for plan in self._job.plans[state.phase :]:
-            self._run_phase(desk, plan, arrays)
+            self._run_phase(context, plan, arrays)
             arrays = {}
-        state.seconds = desk.clock()
-        desk.eyes.close(state)
+        state.seconds = context.clock()
+        context.reporter.close(state)
         return self._outcome(state)
 
     def _begin(self) -> None:
@@ -146,21 +145,21 @@ class Trainer:
         else:
             start(self._model, self._job, self._source, self._staging)
 
-    def _run_phase(self, desk: Desk, plan: PhasePlan, arrays: dict[str, Any]) -> None:
+    def _run_phase(self, context: TrainingContext, plan: PhasePlan, arrays: dict[str, Any]) -> None:
         """One phase, from the state's step to its end; `arrays` are those of a checkpoint within it."""
-        state = desk.state
+        state = context.state
         schedule = self._prepare(plan, state.ended)
         if arrays:
             restore_learner(self._learner, arrays)
-        supervisor = Supervisor(desk, plan, schedule)
-        supervisor.begin()
-        if not supervisor.finished:
-            self._feed(supervisor, plan, state)
+        loop = PhaseLoop(context, plan, schedule)
+        loop.begin()
+        if not loop.finished:
+            self._feed(loop, plan, state)
         gaps = ", ".join(f"{gap:.4f}" for gap in state.epoch_gaps)
         log(f"training, {plan.name}: {plan.epochs_at(state.step):.2f} epochs; training GAP of each whole one: {gaps}")
         state.next_phase()
 
-    def _feed(self, supervisor: Supervisor, plan: PhasePlan, state: State) -> None:
+    def _feed(self, loop: PhaseLoop, plan: PhasePlan, state: State) -> None:
         teacher = self._job.teacher
         targets = teacher.targets if teacher and teacher.predictions else None
         batches = training_batches(
@@ -176,7 +175,7 @@ class Trainer:
             staging=self._staging,
         )
         with batches, Feed(batches, self._replicas, targets) as feed:
-            supervisor.run(feed, batches)
+            loop.run(feed, batches)
 
     def _prepare(self, plan: PhasePlan, ended: list[int]) -> Any:
         """Give the learner the optimizer of a phase; returns its learning rate, of optimizer steps."""

@@ -21,7 +21,7 @@ StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class Forebear:
+class InitialModel:
     """A trained model's folder, and the fingerprint of the model."""
 
     path: str
@@ -54,7 +54,7 @@ class Teacher:
         return targets
 
 
-def read_forebear(path: StrPath, preset: dict[str, Any], num_classes: int, vocabulary: str | None) -> Forebear:
+def read_initial_model(path: StrPath, preset: dict[str, Any], num_classes: int, vocabulary: str | None) -> InitialModel:
     """The model whose weights a training starts from, checked against what is to be trained.
 
     Raises:
@@ -64,7 +64,7 @@ def read_forebear(path: StrPath, preset: dict[str, Any], num_classes: int, vocab
     if manifest["architecture"] != preset["model"]["name"]:
         raise InputError(f"--init-from {path}: a model of the architecture {manifest['architecture']}, the preset "
                          f"{preset['name']} trains {preset['model']['name']}; choose another")  # fmt: skip
-    return Forebear(os.fspath(path), manifest["fingerprint"])
+    return InitialModel(os.fspath(path), manifest["fingerprint"])
 
 
 def read_teacher(path: StrPath, index: VideoIndex, level: str, num_classes: int, vocabulary: str | None) -> Teacher:

@@ -24,6 +24,7 @@ from yt8m.registry.champions import Registry
 from yt8m.registry.files import local_model
 from yt8m.registry.identity import model_identity, window_of, written_as
 from yt8m.registry.located_model import LocatedModel, locate_model
+from yt8m.registry.manifest import summary_of
 from yt8m.storage import atomic_file, exists, is_remote, join, read_json, scratch_folder, stage, write_json
 from yt8m.vocabulary import classes_of
 
@@ -89,23 +90,6 @@ def _clear_checkpoint(work_root: str, manifest: dict[str, Any]) -> None:
     from yt8m.training.train import checkpoint_home
 
     clear_finished(checkpoint_home(work_root, manifest["identity"]), manifest["identity"])
-
-
-def summary_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The few facts of a manifest that a user interface shows beside a model."""
-    return {
-        "candidate": manifest["candidate"]["name"],
-        "gap": manifest["metrics"].get("gap"),
-        "size_mb": size_mb(manifest),
-        "parameters": manifest["parameters"],
-        "uri": manifest["uri"],
-        "fingerprint": manifest["fingerprint"],
-    }
-
-
-def size_mb(manifest: dict[str, Any]) -> float:
-    """Size of the weights file in megabytes (10^6 bytes)."""
-    return round(manifest["weights"]["bytes"] / 1e6, 2)
 
 
 def stage_model(manifest: StrPath, folder: StrPath) -> Path:

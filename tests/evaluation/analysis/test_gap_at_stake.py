@@ -5,7 +5,7 @@ import pytest
 
 from yt8m.evaluation.analysis.causes import CAUSES, Explained, explain
 from yt8m.evaluation.analysis.evaluated import read_evaluated
-from yt8m.evaluation.analysis.gap_at_stake import Stakes, places_of_wrong, typical_confidences
+from yt8m.evaluation.analysis.gap_at_stake import GapAtStake, places_of_wrong, typical_confidences
 from yt8m.evaluation.metrics import gap
 
 
@@ -36,7 +36,7 @@ def gap_when_found(evaluated, chosen):
 
 def test_nothing_cured_is_the_gap_itself(evaluated):
     chosen = np.zeros(len(evaluated.missed_rows), np.bool_)
-    assert Stakes(evaluated).when_found(chosen) == evaluated.result["gap"]
+    assert GapAtStake(evaluated).when_found(chosen) == evaluated.result["gap"]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.6, 1.0])
@@ -44,12 +44,12 @@ def test_found_labels_by_brute_force(evaluated, share):
     chosen = np.random.default_rng(1).random(len(evaluated.missed_rows)) < share
     expected = gap_when_found(evaluated, chosen)
     assert expected > evaluated.result["gap"]
-    assert Stakes(evaluated).when_found(chosen) == pytest.approx(expected, abs=1e-12)
+    assert GapAtStake(evaluated).when_found(chosen) == pytest.approx(expected, abs=1e-12)
 
 
 def test_each_cause_is_cured_alone(evaluated):
     explained = explain(evaluated)
-    for cause, cured in enumerate(Stakes(evaluated).cured(explained)):
+    for cause, cured in enumerate(GapAtStake(evaluated).cured(explained)):
         if CAUSES[cause] != "annotation_gap":
             assert cured == pytest.approx(gap_when_found(evaluated, explained.causes == cause), abs=1e-12)
 
@@ -67,13 +67,13 @@ def test_a_gap_that_is_cured_is_a_hit_and_one_more_label(evaluated):
     expected = gap(evaluated.top_confidences, hits, len(evaluated.predictions.labels) + more)
     explained = Explained(causes.astype(np.int8), blamed, None)
     assert 0 < more < np.count_nonzero(causes == CAUSES.index("annotation_gap"))
-    assert Stakes(evaluated).when_true(explained) == pytest.approx(expected, abs=1e-12)
+    assert GapAtStake(evaluated).when_true(explained) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_video_without_a_wrong_label_keeps_its_misses(make_case):
     case = make_case(np.linspace(0.9, 0.1, 30)[None], [list(range(25))])
     evaluated = read_evaluated(case.path)
-    assert Stakes(evaluated).when_found(np.ones(5, np.bool_)) == evaluated.result["gap"]
+    assert GapAtStake(evaluated).when_found(np.ones(5, np.bool_)) == evaluated.result["gap"]
 
 
 def test_typical_confidences_by_brute_force(evaluated):
@@ -85,7 +85,7 @@ def test_a_model_that_finds_nothing_has_no_typical_confidence(make_case):
     scores = np.tile(np.linspace(0.9, 0.1, 60), (3, 1))
     evaluated = read_evaluated(make_case(scores, [[40]] * 3).path)
     assert typical_confidences(evaluated).tolist() == [0] * 60
-    assert Stakes(evaluated).when_found(np.ones(3, np.bool_)) > 0
+    assert GapAtStake(evaluated).when_found(np.ones(3, np.bool_)) > 0
 
 
 def test_places_run_from_the_last_wrong_one_upwards():

@@ -32,9 +32,7 @@ def index(planter, tmp_path_factory):
 
 @pytest.mark.parametrize("shares", SHARES.values(), ids=SHARES)
 def test_planted_faults_come_back_with_their_shares(shares, planter, tmp_path, index, monkeypatch):
-    monkeypatch.setattr(
-        "yt8m.evaluation.analysis.analyze.render_report", lambda material: ""
-    )  # which draws for seconds
+    monkeypatch.setattr("yt8m.evaluation.analysis.analyze.render_report", lambda given: "")  # which draws for seconds
     predictions, planted = planter.draw(0.6, dict(zip(CAUSES, shares, strict=True)))
     write_predictions(tmp_path / "predictions.parquet", predictions)
     findings = analyze(tmp_path / "predictions.parquet", tmp_path / "out", index=index, vocabulary=VOCABULARY)

@@ -5,11 +5,11 @@ from tests.drawn import World, predictions_of
 from yt8m.evaluation.comparison import taken
 from yt8m.evaluation.comparison.labels import LEAST_POSITIVES, holm, label_differences, p_values
 from yt8m.evaluation.influence import standard_error
-from yt8m.evaluation.scored_predictions import Scored, measured
+from yt8m.evaluation.scored_predictions import ScoredPredictions, measured
 
 
 def scored(table):
-    return Scored(table, measured(table, "p.parquet"))
+    return ScoredPredictions(table, measured(table, "p.parquet"))
 
 
 def left_out(a, b):

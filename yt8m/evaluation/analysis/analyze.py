@@ -15,7 +15,7 @@ from yt8m.evaluation.analysis.explanation import explanation
 from yt8m.evaluation.analysis.labels import label_table
 from yt8m.evaluation.analysis.missed import missed_labels, missed_videos, rank_counts
 from yt8m.evaluation.analysis.report import render_report
-from yt8m.evaluation.analysis.report_input import Material
+from yt8m.evaluation.analysis.report_input import ReportInput
 from yt8m.evaluation.calibration import calibration
 from yt8m.evaluation.influence import gap_influences, normal_interval
 from yt8m.evaluation.slices import by_labels, by_number_of_labels, label_buckets, training_buckets, verticals
@@ -56,8 +56,8 @@ def analyze(
     explained = explain(evaluated)
     labels = label_table(evaluated, confusions, explained)
     findings = _findings(evaluated, labels, confusions, explained)
-    material = Material(evaluated, findings, labels, confusions, example_videos(evaluated, explained))
-    page = render_report(material)
+    given = ReportInput(evaluated, findings, labels, confusions, example_videos(evaluated, explained))
+    page = render_report(given)
     metadata = {"fingerprint": findings["fingerprint"], "simulated": findings["simulated"]}
     artifacts.write_table(
         storage.join(output_dir, "errors.parquet"), missed_labels(evaluated, explained), "errors", metadata

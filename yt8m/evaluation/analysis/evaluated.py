@@ -8,8 +8,8 @@ import numpy as np
 
 from yt8m.artifacts import lists_from_arrow, read_table
 from yt8m.evaluation.analysis.companions import Companions
-from yt8m.evaluation.label_info import LabelFacts, read_label_facts
-from yt8m.evaluation.scored_predictions import Scored, read_scored
+from yt8m.evaluation.label_info import LabelInfo, read_label_info
+from yt8m.evaluation.scored_predictions import ScoredPredictions, read_scored
 
 UNKNOWN_VERTICALS = ("", "(Unknown)")
 
@@ -23,7 +23,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Evaluated(Scored):
+class Evaluated(ScoredPredictions):
     """Labelled predictions over n videos and V classes; of each video the top K = min(20, V) count.
 
     Attributes:
@@ -31,7 +31,7 @@ class Evaluated(Scored):
         training: the training videos, or None.
     """
 
-    labels: LabelFacts
+    labels: LabelInfo
     training: Training | None = None
 
     @cached_property
@@ -98,7 +98,7 @@ def read_evaluated(
             between the columns of the predictions.
     """
     scored = read_scored(predictions)
-    labels = read_label_facts(scored.num_classes, index, vocabulary, predicted=scored.predictions.video_ids)
+    labels = read_label_info(scored.num_classes, index, vocabulary, predicted=scored.predictions.video_ids)
     return Evaluated(scored.predictions, scored.metrics, labels, None if index is None else _read_training(index))
 
 

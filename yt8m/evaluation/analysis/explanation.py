@@ -19,7 +19,7 @@ from yt8m.evaluation.analysis.causes import (
     Explained,
 )
 from yt8m.evaluation.analysis.evaluated import Evaluated
-from yt8m.evaluation.analysis.gap_at_stake import Stakes
+from yt8m.evaluation.analysis.gap_at_stake import GapAtStake
 from yt8m.evaluation.analysis.tripling import is_hard, tripling
 from yt8m.evaluation.evaluate import MANY
 
@@ -92,7 +92,7 @@ def explanation(evaluated: Evaluated, explained: Explained) -> dict[str, Any]:
         one_label_share and four_or_more_share (the same of videos with exactly one label, and with four and more),
         gap_if_cured, at_stake (the gain), remedy, how}, in the order of CAUSES.
     """
-    stakes = Stakes(evaluated)
+    stakes = GapAtStake(evaluated)
     rows = [
         {**_row(evaluated, explained, cause), "gap_if_cured": cured, "at_stake": cured - evaluated.result["gap"],
          "remedy": WORDS[cause].remedy, "how": WORDS[cause].how}

@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from yt8m.evaluation.analysis.confusions import between_verticals
-from yt8m.evaluation.analysis.report_input import Material
+from yt8m.evaluation.analysis.report_input import ReportInput
 from yt8m.evaluation.analysis.tables import range_text
 from yt8m.pages.page import count, decimal, share
 from yt8m.pages.plots import Axis, Bars, Line, Mark, Points, bar_plot, column_plot, line_plot, matrix_plot, scatter_plot
@@ -21,9 +21,9 @@ NOTES = 3
 FEW_PAIRS = 10
 
 
-def missed_plot(material: Material) -> Markup:
+def missed_plot(given: ReportInput) -> Markup:
     """Shares of the paper's analysis, ours beside the paper's."""
-    missed = material.findings["missed"]
+    missed = given.findings["missed"]
     keys = ("missed_share", "one_label_share", "four_or_more_share")
     names = (
         "videos with a missed label\n(of all videos)",
@@ -43,9 +43,9 @@ def missed_plot(material: Material) -> Markup:
     )  # fmt: skip
 
 
-def causes_plot(material: Material) -> Markup:
+def causes_plot(given: ReportInput) -> Markup:
     """Shares of the missed labels by cause, of all videos and of the paper's two groups."""
-    rows = material.findings["causes"]["rows"]
+    rows = given.findings["causes"]["rows"]
     groups = []
     for name, key, colour in (
         ("all missed labels", "share", "c1"),
@@ -61,9 +61,9 @@ def causes_plot(material: Material) -> Markup:
     )  # fmt: skip
 
 
-def stakes_plot(material: Material) -> Markup:
+def stakes_plot(given: ReportInput) -> Markup:
     """The GAP at stake by cause, most first."""
-    causes = material.findings["causes"]
+    causes = given.findings["causes"]
     rows = sorted(causes["rows"], key=lambda row: -row["at_stake"])
     values = [row["at_stake"] for row in rows]
     texts = [f"+{decimal(row['at_stake'], 4)} → {decimal(row['gap_if_cured'])}" for row in rows]
@@ -75,7 +75,7 @@ def stakes_plot(material: Material) -> Markup:
         "which the same label is typically found, in the place of its video's least confident wrong label. For "
         "annotation gaps: with the blamed wrong label counted as true. The figure after the arrow is the GAP itself; "
         f"with every missed label found it would be {decimal(causes['all_found'])}. The model's own "
-        f"score is only known within {_interval(material.findings['metrics'])} (95 % over videos).",
+        f"score is only known within {_interval(given.findings['metrics'])} (95 % over videos).",
     )  # fmt: skip
 
 
@@ -83,9 +83,9 @@ def _interval(metrics: dict[str, Any]) -> str:
     return f"{decimal(metrics['gap_low'])} to {decimal(metrics['gap_high'])}"
 
 
-def rank_plot(material: Material) -> Markup:
+def rank_plot(given: ReportInput) -> Markup:
     """At which ranks the true labels stand."""
-    rows = material.findings["ranks"]
+    rows = given.findings["ranks"]
     names = [_rank_range(row["first"], row["last"]) for row in rows]
     return column_plot(
         "Where the true labels stand among all classes", names, Axis("share of the true labels", "share"),
@@ -96,9 +96,9 @@ def rank_plot(material: Material) -> Markup:
     )  # fmt: skip
 
 
-def imbalance_plot(material: Material) -> Markup:
+def imbalance_plot(given: ReportInput) -> Markup:
     """Cumulative share of the label occurrences by label index (the paper's Figure 3)."""
-    counts = material.evaluated.frequencies
+    counts = given.evaluated.frequencies
     cumulative = np.concatenate(([0.0], np.cumsum(counts) / max(1, counts.sum())))
     places = np.unique(np.linspace(0, len(counts), 400).astype(int))
     marks = [
@@ -118,10 +118,10 @@ def imbalance_plot(material: Material) -> Markup:
     )  # fmt: skip
 
 
-def quality_plot(material: Material) -> Markup:
+def quality_plot(given: ReportInput) -> Markup:
     """Frequency against average precision, a point for each label that occurs."""
-    labels, source = material.labels, material.evaluated.labels.source
-    table = labels.assign(frequency=material.evaluated.frequencies)[labels["positives"] > 0]
+    labels, source = given.labels, given.evaluated.labels.source
+    table = labels.assign(frequency=given.evaluated.frequencies)[labels["positives"] > 0]
     unseen = int((table["frequency"] == 0).sum())
     table = table[table["frequency"] > 0]
     x, y = table["frequency"].to_numpy(np.float64), table["average_precision"].to_numpy()
@@ -139,27 +139,27 @@ def quality_plot(material: Material) -> Markup:
     )  # fmt: skip
 
 
-def labels_per_video_plot(material: Material) -> Markup:
+def labels_per_video_plot(given: ReportInput) -> Markup:
     """GAP by the number of true labels of the videos."""
     return _gap_columns(
-        "GAP by number of true labels", material.findings["by_number_of_labels"], "true labels of the video", "videos"
+        "GAP by number of true labels", given.findings["by_number_of_labels"], "true labels of the video", "videos"
     )
 
 
-def index_groups_plot(material: Material) -> Markup:
+def index_groups_plot(given: ReportInput) -> Markup:
     """GAP by label index."""
-    return _gap_columns("GAP by label index", material.findings["by_label"], "label index", "positives")
+    return _gap_columns("GAP by label index", given.findings["by_label"], "label index", "positives")
 
 
-def count_groups_plot(material: Material) -> Markup:
+def count_groups_plot(given: ReportInput) -> Markup:
     """GAP by training count of the labels."""
-    rows = material.findings["by_training_count"]
+    rows = given.findings["by_training_count"]
     return _gap_columns("GAP by training videos of the label", rows, "training videos with the label", "positives")
 
 
-def verticals_plot(material: Material) -> Markup:
+def verticals_plot(given: ReportInput) -> Markup:
     """Which verticals the wrong labels belong to, by the vertical of the missed label."""
-    names, shares, missed = between_verticals(material.evaluated, material.confusions)
+    names, shares, missed = between_verticals(given.evaluated, given.confusions)
     texts = [[f"{100 * value:.0f}" if value >= 0.01 else "" for value in row] for row in shares]
     rows = [f"{name or 'unknown'} ({count(number)})" for name, number in zip(names, missed, strict=True)]
     return matrix_plot(
@@ -171,9 +171,9 @@ def verticals_plot(material: Material) -> Markup:
     )  # fmt: skip
 
 
-def calibration_plot(material: Material) -> Markup:
+def calibration_plot(given: ReportInput) -> Markup:
     """Share of right pairs by confidence."""
-    calibration = material.findings["calibration"]
+    calibration = given.findings["calibration"]
     rows = [row for row in calibration["bins"] if row["pairs"] >= FEW_PAIRS]
     return line_plot(
         "Share of labels that are true, by confidence", Axis("confidence", "share", limits=(0, 1)),

@@ -19,7 +19,7 @@ from yt8m.evaluation.metrics import gap
 LEAST_FOUND = 5
 
 
-class Stakes:
+class GapAtStake:
     """Recomputes the GAP of predictions with some of their errors cured."""
 
     def __init__(self, evaluated: Evaluated):

@@ -15,7 +15,7 @@ from yt8m.evaluation.analysis.figures import (
     stakes_plot,
     verticals_plot,
 )
-from yt8m.evaluation.analysis.report_input import Material
+from yt8m.evaluation.analysis.report_input import ReportInput
 from yt8m.evaluation.analysis.summary import summarize, tripling_answer
 from yt8m.evaluation.analysis.tables import (
     cause_table,
@@ -32,15 +32,15 @@ from yt8m.pages.page import Section, Tile, count, decimal, fragment, page, share
 PACKAGE = "yt8m.evaluation.analysis"
 
 
-def render_report(material: Material) -> str:
+def render_report(given: ReportInput) -> str:
     """The report as one HTML page."""
-    findings = material.findings
+    findings = given.findings
     makers = [_missed, _imbalance, _quality, _groups, _by_name, _instead, _calibration, _examples]
     if findings["missed"]["labels"]:
         makers[1:1] = [_causes, _tripling]
     return page(
         "Error analysis",
-        [make(material) for make in makers],
+        [make(given) for make in makers],
         subtitle=_subtitle(findings),
         tiles=_tiles(findings),
         summary=summarize(findings),
@@ -82,32 +82,32 @@ def _provenance(findings: dict[str, Any]) -> dict[str, str]:
     return {**lines, "Analysis": findings["fingerprint"]}
 
 
-def _missed(material: Material) -> Section:
+def _missed(given: ReportInput) -> Section:
     return Section(
         "Videos with a missed label",
         "A label is missed when it is true but not among the video's 20 most confident labels: it then earns nothing. "
         "This is the analysis of the paper, beside the paper's own figures for its validation set.",
-        [missed_plot(material), missed_table(material), rank_plot(material)],
+        [missed_plot(given), missed_table(given), rank_plot(given)],
     )
 
 
-def _causes(material: Material) -> Section:
-    source = material.findings["causes"]["co_occurrences"]
+def _causes(given: ReportInput) -> Section:
+    source = given.findings["causes"]["co_occurrences"]
     return Section(
         "Why labels are missed",
         "Each missed label has exactly one cause, found by fixed rules from its rank, its training videos and what was "
         f"said instead; which labels usually come together was counted in {source}.",
-        [stakes_plot(material), causes_plot(material), cause_table(material)],
+        [stakes_plot(given), causes_plot(given), cause_table(given)],
     )
 
 
-def _tripling(material: Material) -> Section:
-    causes = material.findings["causes"]
-    return Section("Would it help to repeat the hard videos?", tripling_answer(causes), [tripling_table(material)])
+def _tripling(given: ReportInput) -> Section:
+    causes = given.findings["causes"]
+    return Section("Would it help to repeat the hard videos?", tripling_answer(causes), [tripling_table(given)])
 
 
-def _imbalance(material: Material) -> Section:
-    imbalance = material.findings["imbalance"]
+def _imbalance(given: ReportInput) -> Section:
+    imbalance = given.findings["imbalance"]
     at = "; ".join(
         f"{share(value)} on the labels below index {count(int(index))}"
         for index, value in imbalance["share_below_index"].items()
@@ -117,32 +117,32 @@ def _imbalance(material: Material) -> Section:
         + (f", {at}." if at else ".")
         + (f" {count(imbalance['labels_without'])} labels never occur there." if imbalance["labels_without"] else "")
     )
-    return Section("Label imbalance", lead, [imbalance_plot(material)])
+    return Section("Label imbalance", lead, [imbalance_plot(given)])
 
 
-def _quality(material: Material) -> Section:
-    least = material.findings["least_positives"]
+def _quality(given: ReportInput) -> Section:
+    least = given.findings["least_positives"]
     some = "" if least <= 1 else f", among labels with at least {least} videos here"
     return Section(
         "Quality of each label",
         "Average precision says how well a label's videos are ranked before others: 1 is perfect, 0 means that the "
         "label was never given rightly. All labels are in labels.csv.",
         [
-            quality_plot(material),
-            label_ranking(material, "worst", f"The weakest labels{some}"),
-            label_ranking(material, "best", f"The best labels{some}"),
+            quality_plot(given),
+            label_ranking(given, "worst", f"The weakest labels{some}"),
+            label_ranking(given, "best", f"The best labels{some}"),
         ],
     )
 
 
-def _groups(material: Material) -> Section:
-    by_count = material.findings["by_training_count"]
-    parts = [labels_per_video_plot(material), index_groups_plot(material)]
+def _groups(given: ReportInput) -> Section:
+    by_count = given.findings["by_training_count"]
+    parts = [labels_per_video_plot(given), index_groups_plot(given)]
     if by_count:
-        parts.append(count_groups_plot(material))
-    parts.append(group_table(material))
-    if material.findings["by_vertical"]:
-        parts.append(vertical_table(material))
+        parts.append(count_groups_plot(given))
+    parts.append(group_table(given))
+    if given.findings["by_vertical"]:
+        parts.append(vertical_table(given))
     return Section(
         "Where the score is lost",
         "GAP of parts of the data. A group of videos is scored alone; a group of labels is scored over all videos, "
@@ -151,19 +151,19 @@ def _groups(material: Material) -> Section:
     )
 
 
-def _by_name(material: Material) -> Section:
+def _by_name(given: ReportInput) -> Section:
     return Section(
         "Missed labels by name",
         "The labels that are missed most often, and what the model says instead: the figure after a name is its mean "
         "confidence over the videos that miss the label, counted where it is wrong.",
-        [most_missed_table(material)],
+        [most_missed_table(given)],
     )
 
 
-def _instead(material: Material) -> Section:
-    parts = [confusion_table(material)]
-    if material.evaluated.labels.has_verticals and material.findings["missed"]["labels"]:
-        parts.insert(0, verticals_plot(material))
+def _instead(given: ReportInput) -> Section:
+    parts = [confusion_table(given)]
+    if given.evaluated.labels.has_verticals and given.findings["missed"]["labels"]:
+        parts.insert(0, verticals_plot(given))
     return Section(
         "What is said instead",
         "When a label is missed, wrong labels stand in its video's top 20. Confident ones that return from video to "
@@ -172,19 +172,19 @@ def _instead(material: Material) -> Section:
     )
 
 
-def _calibration(material: Material) -> Section:
+def _calibration(given: ReportInput) -> Section:
     return Section(
         "Do confidences mean what they say?",
         "Of all labels given with a confidence of about 60 %, 60 % should be true. Below the diagonal the model is too "
         "sure, above it too careful.",
-        [calibration_plot(material)],
+        [calibration_plot(given)],
     )
 
 
-def _examples(material: Material) -> Section:
+def _examples(given: ReportInput) -> Section:
     return Section(
         "Example videos",
         "Open a video to see its true labels, where the model ranks them, and the 10 most confident labels. "
         "✓ true and found; ✗ true but missed; · not among the true labels.",
-        [fragment(PACKAGE, "examples.html", kinds=material.examples)],
+        [fragment(PACKAGE, "examples.html", kinds=given.examples)],
     )

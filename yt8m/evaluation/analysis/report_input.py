@@ -10,7 +10,7 @@ from yt8m.evaluation.analysis.examples import Kind
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportInput:
     """The analysis, ready to be shown.
 
     Attributes:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from yt8m.evaluation.analysis.causes import CAUSES
 from yt8m.evaluation.analysis.confusions import strongest
 from yt8m.evaluation.analysis.explanation import WORDS
-from yt8m.evaluation.analysis.report_input import Material
+from yt8m.evaluation.analysis.report_input import ReportInput
 from yt8m.pages.page import Column, count, decimal, share, table
 
 NAME = Column("Label")
@@ -19,9 +19,9 @@ PRECISION = Column("Average precision", True)
 WEAKEST_SHOWN = 0.005
 
 
-def missed_table(material: Material) -> Markup:
+def missed_table(given: ReportInput) -> Markup:
     """The paper's counts, ours beside the paper's."""
-    ours, paper = material.findings["missed"]["ours"], material.findings["missed"]["paper"]
+    ours, paper = given.findings["missed"]["ours"], given.findings["missed"]["paper"]
     rows = [
         ["all", count(ours["videos"]), "", count(paper["videos"]), ""],
         _compared("with a missed label", ours, paper, "missed", "missed_share"),
@@ -45,14 +45,14 @@ TRIPLING = (
 VERDICTS = {"no": "no", "hardly": "hardly", "perhaps": "perhaps", None: "–"}
 
 
-def cause_table(material: Material) -> Markup:
+def cause_table(given: ReportInput) -> Markup:
     """What each cause means, how much of it there is, and what would help."""
     rows = [
         [
             row["name"], _sentence(row["meaning"]), count(row["labels"]), share(row["share"]),
             decimal(row["at_stake"], 4), f"{_sentence(row['remedy'])}: {row['how']}.",
         ]
-        for row in material.findings["causes"]["rows"]
+        for row in given.findings["causes"]["rows"]
     ]  # fmt: skip
     columns = [
         Column("Cause"), Column("Rule", wide=True), Column("Missed labels", True), Column("Share", True),
@@ -64,7 +64,7 @@ def cause_table(material: Material) -> Markup:
     )
 
 
-def tripling_table(material: Material) -> Markup:
+def tripling_table(given: ReportInput) -> Markup:
     """What tripling the hard videos would do to the labels of each cause."""
     rows = [
         [
@@ -73,7 +73,7 @@ def tripling_table(material: Material) -> Markup:
             _times(row["weight"]),
             VERDICTS[row["verdict"]],
         ]
-        for row in material.findings["causes"]["tripling"]["causes"]
+        for row in given.findings["causes"]["tripling"]["causes"]
     ]
     columns = [
         Column("Cause"),
@@ -84,14 +84,14 @@ def tripling_table(material: Material) -> Markup:
     return table(columns, rows, caption=TRIPLING)
 
 
-def label_ranking(material: Material, key: str, caption: str) -> Markup:
+def label_ranking(given: ReportInput, key: str, caption: str) -> Markup:
     """The best or the worst labels."""
     rows = [
         [
             row["name"], row["vertical"], _count(row["training_count"]), count(row["positives"]),
             decimal(row["average_precision"]), share(row["precision_at_20"]), share(row["recall_at_20"]),
         ]
-        for row in material.findings[key]
+        for row in given.findings[key]
     ]  # fmt: skip
     columns = [
         NAME, VERTICAL, TRAINING, POSITIVES, PRECISION,
@@ -101,9 +101,9 @@ def label_ranking(material: Material, key: str, caption: str) -> Markup:
     return table(columns, rows, caption=caption)
 
 
-def most_missed_table(material: Material) -> Markup:
+def most_missed_table(given: ReportInput) -> Markup:
     """The labels that are missed most often, with what is said instead."""
-    instead = confusion_texts(material)
+    instead = confusion_texts(given)
     rows = [
         [
             row["name"], row["vertical"], _count(row["training_count"]), count(row["positives"]), count(row["missed"]),
@@ -111,7 +111,7 @@ def most_missed_table(material: Material) -> Markup:
             WORDS[CAUSES.index(row["main_cause"])].name,
             instead.get(row["label"], "–"),
         ]
-        for row in material.findings["most_missed"]
+        for row in given.findings["most_missed"]
     ]  # fmt: skip
     columns = [
         NAME, VERTICAL, TRAINING, POSITIVES, Column("Missed", True),
@@ -121,11 +121,11 @@ def most_missed_table(material: Material) -> Markup:
     return table(columns, rows)
 
 
-def confusion_table(material: Material) -> Markup:
+def confusion_table(given: ReportInput) -> Markup:
     """The confusions with the most weight."""
     rows = [
         [row["name"], row["instead_name"], count(row["videos"]), decimal(row["strength"], 2), decimal(row["weight"], 2)]
-        for row in material.findings["confusions"]
+        for row in given.findings["confusions"]
     ]
     columns = [
         Column("Missed label"), Column("Wrong label"),
@@ -136,25 +136,25 @@ def confusion_table(material: Material) -> Markup:
     return table(columns, rows, caption="The strongest confusions, by the confidence they take in all")
 
 
-def group_table(material: Material) -> Markup:
+def group_table(given: ReportInput) -> Markup:
     """Groups of labels, by index and by training count."""
-    findings = material.findings
+    findings = given.findings
     rows = [_group("index " + range_text(row), row) for row in findings["by_label"]]
     rows += [_group(f"{range_text(row)} training videos", row) for row in findings["by_training_count"]]
     return table([Column("Labels with"), *_group_columns()], rows, caption="Groups of labels, from frequent to rare")
 
 
-def vertical_table(material: Material) -> Markup:
+def vertical_table(given: ReportInput) -> Markup:
     """Groups of labels, by vertical."""
-    rows = [_group(row["vertical"] or "unknown", row) for row in material.findings["by_vertical"]]
+    rows = [_group(row["vertical"] or "unknown", row) for row in given.findings["by_vertical"]]
     return table([Column("Vertical"), *_group_columns()], rows, caption="Labels by their vertical")
 
 
-def confusion_texts(material: Material) -> dict[int, str]:
+def confusion_texts(given: ReportInput) -> dict[int, str]:
     """For each label that is missed: `name confidence, ...` of its strongest confusions."""
-    names = material.evaluated.labels.names
+    names = given.evaluated.labels.names
     texts: dict[int, list[str]] = {}
-    for row in strongest(material.confusions).itertuples(index=False):
+    for row in strongest(given.confusions).itertuples(index=False):
         if row.strength >= WEAKEST_SHOWN:
             texts.setdefault(row.label, []).append(f"{names[row.instead]} {row.strength:.2f}")
     return {label: ", ".join(parts) for label, parts in texts.items()}

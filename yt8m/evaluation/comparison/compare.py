@@ -20,8 +20,8 @@ from yt8m.evaluation.influence import (
     perr_influences,
     standard_error,
 )
-from yt8m.evaluation.label_info import LabelFacts, read_label_facts
-from yt8m.evaluation.scored_predictions import Scored, read_scored
+from yt8m.evaluation.label_info import LabelInfo, read_label_info
+from yt8m.evaluation.scored_predictions import ScoredPredictions, read_scored
 from yt8m.evaluation.slices import (
     Grouping,
     Pairs,
@@ -67,8 +67,8 @@ def compare(
     """
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(read_scored, (a, b))
-        second = Scored(matched(first.predictions, second.predictions), second.metrics)
-        facts = read_label_facts(first.num_classes, index, vocabulary, predicted=first.predictions.video_ids)
+        second = ScoredPredictions(matched(first.predictions, second.predictions), second.metrics)
+        facts = read_label_info(first.num_classes, index, vocabulary, predicted=first.predictions.video_ids)
         pending = pool.submit(label_differences, first, second)
         parts = _parts(first, second, facts, pool)
         labels = pending.result()
@@ -85,7 +85,7 @@ def compare(
     return result
 
 
-def _whole(a: Scored, b: Scored, labels: LabelDifferences) -> dict[str, Any]:
+def _whole(a: ScoredPredictions, b: ScoredPredictions, labels: LabelDifferences) -> dict[str, Any]:
     difference = judged(b.result["gap"] - a.result["gap"], b.gap_influences - a.gap_influences)
     influences = {
         "hit_at_1": hit_at_1_influences(b.predictions) - hit_at_1_influences(a.predictions),
@@ -114,7 +114,7 @@ def videos_needed(difference: GapDifference, videos: int) -> int | None:
     return round(videos * (margin / difference.difference) ** 2)
 
 
-def _side(path: StrPath, scored: Scored) -> dict[str, Any]:
+def _side(path: StrPath, scored: ScoredPredictions) -> dict[str, Any]:
     interval = normal_interval(scored.result["gap"], scored.gap_influences)
     metadata = scored.predictions.metadata
     return {
@@ -127,7 +127,9 @@ def _side(path: StrPath, scored: Scored) -> dict[str, Any]:
     }
 
 
-def _parts(a: Scored, b: Scored, facts: LabelFacts, pool: ThreadPoolExecutor) -> dict[str, list[dict[str, Any]]]:
+def _parts(
+    a: ScoredPredictions, b: ScoredPredictions, facts: LabelInfo, pool: ThreadPoolExecutor
+) -> dict[str, list[dict[str, Any]]]:
     pending = {
         "by_number_of_labels": pool.submit(_by_number_of_labels, a, b),
         "by_label": pool.submit(_by_labels, a, b, label_buckets(a.num_classes)),
@@ -146,14 +148,14 @@ def _parts(a: Scored, b: Scored, facts: LabelFacts, pool: ThreadPoolExecutor) ->
     return parts
 
 
-def _by_number_of_labels(a: Scored, b: Scored) -> list[dict[str, Any]]:
+def _by_number_of_labels(a: ScoredPredictions, b: ScoredPredictions) -> list[dict[str, Any]]:
     return [
         {**ends, "videos": int(np.count_nonzero(chosen)), **_part(*(pairs_of_videos(s, chosen) for s in (a, b)))}
         for ends, chosen in videos_by_number_of_labels(a)
     ]
 
 
-def _by_labels(a: Scored, b: Scored, grouping: Grouping | None) -> list[dict[str, Any]]:
+def _by_labels(a: ScoredPredictions, b: ScoredPredictions, grouping: Grouping | None) -> list[dict[str, Any]]:
     if grouping is None:
         return []
     sides = [PairsByGroup(scored, grouping.groups) for scored in (a, b)]
@@ -180,7 +182,7 @@ def _part(a: Pairs, b: Pairs) -> dict[str, Any]:
     }
 
 
-def _labels(labels: LabelDifferences, positives: np.ndarray, facts: LabelFacts) -> dict[str, Any]:
+def _labels(labels: LabelDifferences, positives: np.ndarray, facts: LabelInfo) -> dict[str, Any]:
     """What the labels say.
 
     Returns:
@@ -213,7 +215,7 @@ def _moved(tested: np.ndarray, gains: np.ndarray, margins: np.ndarray) -> list[i
     return chosen
 
 
-def _label(labels: LabelDifferences, label: int, positives: np.ndarray, facts: LabelFacts) -> dict[str, Any]:
+def _label(labels: LabelDifferences, label: int, positives: np.ndarray, facts: LabelInfo) -> dict[str, Any]:
     gain, margin = float(labels.differences[label]), float(labels.margins[label])
     return {
         "label": label,
@@ -229,7 +231,7 @@ def _label(labels: LabelDifferences, label: int, positives: np.ndarray, facts: L
     }
 
 
-def _points(labels: LabelDifferences, positives: np.ndarray, facts: LabelFacts) -> dict[str, Any]:
+def _points(labels: LabelDifferences, positives: np.ndarray, facts: LabelInfo) -> dict[str, Any]:
     """The tested labels as points of a plot."""
     chosen = np.flatnonzero(labels.tested)
     return {
@@ -239,7 +241,7 @@ def _points(labels: LabelDifferences, positives: np.ndarray, facts: LabelFacts) 
     }
 
 
-def _sources(a: Scored, b: Scored, facts: LabelFacts) -> dict[str, Any]:
+def _sources(a: ScoredPredictions, b: ScoredPredictions, facts: LabelInfo) -> dict[str, Any]:
     return {
         "simulated": bool(a.predictions.metadata["simulated"] or b.predictions.metadata["simulated"]),
         "index": a.predictions.metadata.get("index"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yt8m.evaluation.influence import LEAST_VIDEOS, NORMAL_95, pair_effects
-from yt8m.evaluation.scored_predictions import Scored
+from yt8m.evaluation.scored_predictions import ScoredPredictions
 from yt8m.evaluation.slices import PairsByGroup
 
 LEAST_POSITIVES = LEAST_VIDEOS
@@ -50,7 +50,7 @@ class LabelDifferences:
         return NORMAL_95 * self.standard_errors
 
 
-def label_differences(a: Scored, b: Scored) -> LabelDifferences:
+def label_differences(a: ScoredPredictions, b: ScoredPredictions) -> LabelDifferences:
     """Compare two models label by label; their videos are the same, in the same order."""
     errors, map_influences = _paired_errors(a, b)
     tested = a.positives >= LEAST_POSITIVES
@@ -79,7 +79,7 @@ def holm(p: np.ndarray, level: float = LEVEL) -> np.ndarray:
     return rejected
 
 
-def _paired_errors(a: Scored, b: Scored) -> tuple[np.ndarray, np.ndarray]:
+def _paired_errors(a: ScoredPredictions, b: ScoredPredictions) -> tuple[np.ndarray, np.ndarray]:
     """Standard error of each label's difference, NaN without positives; and the influences on that of the MAPs."""
     n, known = len(a.predictions), np.flatnonzero(a.positives)
     groups = np.arange(a.num_classes)
