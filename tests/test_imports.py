@@ -20,8 +20,19 @@ from yt8m.storage import file_crc32c
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "yt8m"
 SAMPLE = ROOT / "sample"
-WITH_KERAS = {"models", "prediction", "training"}
+FLOORS = (
+    ("errors", "progress", "seeds", "ragged", "streams", "pinned", "quiet"),
+    ("storage",),
+    ("artifacts", "vocabulary", "code_version"),
+    ("presets",), ("pages",), ("models",), ("data",), ("loader",), ("registry",), ("prediction",), ("evaluation",),
+    ("training",), ("checks",), ("promotion",), ("submission",), ("runs",), ("paper",), ("commands",),
+    ("cli", "with_parent", "__main__"),
+)  # fmt: skip
+"""The rooms of the library, and what lies loose beside them, from the ground up; see docs/architecture.md."""
+FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
+WITH_KERAS = {"models", "training", "prediction/predict.py"}
 WITH_TENSORFLOW = {"training"}
+ANY_ENGINE = {"models", "training/schedules.py", "prediction/predict.py"}  # of those with Keras
 LOADING_MODELS = {"commands/models.py"}  # the table of architectures builds each of them
 VERTEX = "promotion/vertex.py"  # the one client of a service that is no storage; imported when it is asked for
 HEAVY = {"keras", "tensorflow"}
@@ -102,14 +113,28 @@ def loaded_with(file: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("file", python_files(LIBRARY), ids=lambda file: str(file.relative_to(ROOT)))
-def test_the_library_knows_nothing_of_pipelines_and_keeps_to_its_layers(file: Path) -> None:
-    unit, names = unit_of(file), tops(imports(file))
+def test_a_room_stands_above_all_that_it_imports(file: Path) -> None:
+    here = FLOOR_OF.get(unit_of(file), -1)  # the package itself, which everybody imports, imports nothing
+    names = {name for name in imports(file) if name.startswith("yt8m.")}
+    above = {name for name in names if FLOOR_OF.get(name.split(".")[1], here) > here}
+    assert above == set(), f"{unit_of(file)} stands below these"
+
+
+def test_every_room_has_its_floor_and_every_floor_its_room() -> None:
+    found = {unit_of(file) for file in python_files(LIBRARY) if file != LIBRARY / "__init__.py"}
+    assert found == set(FLOOR_OF)
+    assert sum(map(len, FLOORS)) == len(FLOOR_OF)
+
+
+@pytest.mark.parametrize("file", python_files(LIBRARY), ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_library_knows_nothing_of_pipelines_and_little_of_engines(file: Path) -> None:
+    unit, names, units = unit_of(file), tops(imports(file)), {unit_of(file), str(file.relative_to(LIBRARY))}
     assert not names & {"kfp", "kubernetes", "components", "pipeline", "targets"}
-    assert "tensorflow" not in names or unit in WITH_TENSORFLOW
-    assert "keras" not in names or unit in WITH_KERAS
-    if unit not in WITH_KERAS and str(file.relative_to(LIBRARY)) not in LOADING_MODELS:
+    assert "tensorflow" not in names or units & WITH_TENSORFLOW
+    assert "keras" not in names or units & WITH_KERAS
+    if not units & (WITH_KERAS | LOADING_MODELS):
         assert not loaded_with(file) & HEAVY
-    if unit in WITH_KERAS - WITH_TENSORFLOW:
+    if units & ANY_ENGINE:
         assert "tensorflow" not in loaded_with(file)
     if unit != "storage":
         cloud = {name for name in imports(file) if name.startswith(("google.cloud", "google.api_core", "google.auth"))}
