@@ -1,12 +1,15 @@
 """Steps in forks of a warm process: it has imported once what each step would import anew for seconds.
 
-The process does no more than import, so that a fork is as good as a new interpreter: TensorFlow makes its devices and
-threads at the first computation, and that is in the fork. As a program, it is that process.
+The process does no more than import and read its own code's version, so that a fork is as good as a new interpreter:
+TensorFlow makes its devices and threads at the first computation, and that is in the fork. As a program, it is that
+process.
 """
 
 import contextlib
+import importlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -24,7 +27,9 @@ COMPONENT = (
 STEP = ("kfp.dsl.executor_main", "pandas", "pyarrow.parquet", "yt8m.runs.records")
 TENSORFLOW = ("yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.export", "yt8m.training.work_root")
 COMPONENTS = {"train": TENSORFLOW, "train_run": TENSORFLOW, "predict": TENSORFLOW}
-"""By function of a component: what is imported beside `STEP`. Others import what they need by themselves."""
+"""By function of a component: what a warm process of its own imports beside `STEP`, before any of its steps comes."""
+USED = re.compile(r"^ +from (yt8m[\w.]*) import ", re.MULTILINE)
+"""What a component imports, in its source."""
 REQUEST = 1 << 20
 GO = b"!"
 
@@ -102,8 +107,6 @@ def is_component(command: Sequence[str]) -> bool:
 
 def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | list[str]] | None:
     """Fork for each request; what is to be executed, in the forks, and None at the end of the run."""
-    import importlib
-
     from yt8m.quiet import quiet_start
 
     with quiet_start():
@@ -114,14 +117,30 @@ def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | li
         request, descriptors, _, _ = socket.recv_fds(channel, REQUEST, 3)
         if not request:
             return None
+        step = json.loads(request)
+        _prepare(step["source"])
         keeper = os.fork()
         if not keeper:
             channel.close()
-            return _keep(json.loads(request), *descriptors)
+            return _keep(step, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         keepers.add(keeper)
         keepers -= {keeper for keeper in keepers if os.waitpid(keeper, os.WNOHANG)[0]}
+
+
+def _prepare(source: str) -> None:
+    """Import what a component will import, and read the version of the code that it will ask for."""
+    names = USED.findall(source)
+    with contextlib.suppress(Exception):  # the step meets it as well, and says it
+        for name in names:
+            importlib.import_module(name)
+        if names:
+            from yt8m.code_version import code_version  # for components of this library alone
+            from yt8m.model_identity import training_code
+
+            code_version()
+            training_code()
 
 
 def _keep(step: dict[str, str | list[str]], output: int, answers: int, waits: int) -> dict[str, str | list[str]]:

@@ -24,13 +24,19 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(module, "ROOT", root)
-    code_version.cache_clear()
+    forget()
     yield root
+    forget()
+
+
+def forget() -> None:
+    """As if the process had just begun."""
     code_version.cache_clear()
+    module._read.cache_clear()
 
 
 def versions() -> tuple[str, str]:
-    code_version.cache_clear()
+    forget()
     return code_version(), code_version("training")
 
 
@@ -86,7 +92,7 @@ def test_a_module_that_is_left_out_does_not_count_nor_what_it_alone_imports(libr
     (library / "disk.py").write_text("A = 1\n")
 
     def training(**how: Any) -> str:
-        code_version.cache_clear()
+        forget()
         return code_version("training", **how)
 
     whole, part = training(), training(without=frozenset({"files"}))

@@ -5,6 +5,7 @@ Comments, formatting, docstrings, and what errors and log lines say do not chang
 
 import ast
 import functools
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,13 +57,7 @@ def _tables(module: Path) -> list[Path]:
 
 def _imports(module: Path) -> set[str]:
     """Dotted names that a module imports; `from a import b` counts as `a.b`, whether a module or a name in one."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(module.read_bytes())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.startswith("yt8m.")}
+    return _read(module)[1]
 
 
 def _files(name: str) -> Iterable[Path]:
@@ -80,9 +75,21 @@ def _of_files(files: Iterable[Path]) -> str:
 
 def _meaning(file: Path) -> bytes:
     """What of a file counts: a module's syntax tree without what only people read, another file's bytes."""
-    if file.suffix != ".py":
-        return file.read_bytes()
-    return ast.dump(_Unworded().visit(ast.parse(file.read_bytes()))).encode()
+    return _read(file)[0] if file.suffix == ".py" else file.read_bytes()
+
+
+@functools.cache
+def _read(module: Path) -> tuple[bytes, set[str]]:
+    """What of a module counts (its hash), and the names in yt8m that it imports: all that one parse has to tell."""
+    tree = ast.parse(module.read_bytes())
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    imported = {name for name in names if name.startswith("yt8m.")}
+    return hashlib.sha256(ast.dump(_Unworded().visit(tree)).encode()).digest(), imported
 
 
 class _Unworded(ast.NodeTransformer):
