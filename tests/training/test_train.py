@@ -15,7 +15,7 @@ from yt8m.evaluation.holdout_split import in_half
 from yt8m.prediction.predict import predict
 from yt8m.registry import identity
 from yt8m.registry.manifest import read_manifest
-from yt8m.training import checkpoint, learner
+from yt8m.training import checkpoint
 from yt8m.training.train import train
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -86,11 +86,15 @@ def test_the_folder_holds_what_the_manifest_says(video_files: Any, presets: Any,
 
 
 @pytest.mark.usefixtures("compiled_steps")
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
-    video_files: Any, presets: Any, tmp_path: Path
+def test_the_same_seed_gives_the_same_bytes_also_after_a_kill_and_another_seed_others(
+    video_files: Any, presets: Any, tmp_path: Path, kill_at: Any
 ) -> None:
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+    for name, seed in (("a", 1), ("c", 2)):
         run(video_files, presets["logistic"], tmp_path / name, seed=seed, checkpoint_minutes=10, export="last")
+    kill_at(4)
+    with pytest.raises(Killed):
+        run(video_files, presets["logistic"], tmp_path / "b", seed=1, export="last")
+    run(video_files, presets["logistic"], tmp_path / "b", seed=1, export="last")
     assert content(tmp_path / "a") == content(tmp_path / "b")
     assert content(tmp_path / "a")[0] != content(tmp_path / "c")[0]
 
@@ -302,7 +306,6 @@ def test_the_average_of_the_weights_is_what_is_judged_and_exported(
     assert measured["gap"] == pytest.approx(float(rows(tmp_path / "lagging")[-1]["all_gap"]), abs=1e-6)
 
 
-@pytest.mark.usefixtures("compiled_steps")
 def test_netvlad_continues_to_the_bit_and_learns_as_well_in_bfloat16(
     frame_files: Any, presets: Any, tmp_path: Path, kill_at: Any
 ) -> None:
@@ -314,10 +317,8 @@ def test_netvlad_continues_to_the_bit_and_learns_as_well_in_bfloat16(
         run(frame_files, presets["netvlad"], tmp_path / "killed", **options)
     run(frame_files, presets["netvlad"], tmp_path / "killed", **options)
     assert content(tmp_path / "killed") == content(tmp_path / "a")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner, "XLA", False)
-        half = run(frame_files, presets["netvlad"], tmp_path / "b", checkpoint_minutes=10,
-                   overrides={**options["overrides"], "precision": "bfloat16"})  # fmt: skip
+    half = run(frame_files, presets["netvlad"], tmp_path / "b", checkpoint_minutes=10,
+               overrides={**options["overrides"], "precision": "bfloat16"})  # fmt: skip
     assert content(tmp_path / "a")[0] != content(tmp_path / "b")[0]
     assert half["metrics"]["gap"] == pytest.approx(full["metrics"]["gap"], abs=0.05)
 
