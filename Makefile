@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export UV_COMPILE_BYTECODE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# Where this is set, each of the many processes of a run or of the tests compiles the library anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 PYTHON ?= python3
 VENV := .venv
