@@ -21,9 +21,10 @@ SETTINGS = {"batch_size": 64, "epochs": 1.5, "validate_every": 0.5, "validation_
 
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Real video-level records: the 1,787 of the sample to train, one shard to validate."""
+    """Real video-level records: three shards of the sample to train, one to validate."""
     folder = tmp_path_factory.mktemp("indexes")
-    build_index([str(SAMPLE / "train")], folder / "train.parquet")
+    shards = [str(SAMPLE / "train" / f"validate000{number}.tfrecord") for number in range(3)]
+    build_index(shards, folder / "train.parquet")
     build_index([str(SAMPLE / "validate" / "validate0050.tfrecord")], folder / "validate.parquet")
     return {name: folder / f"{name}.parquet" for name in ("train", "validate")}
 

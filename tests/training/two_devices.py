@@ -85,7 +85,7 @@ def halves() -> dict[str, float]:
 
     Compiled, hence of a model that compiles quickly.
     """
-    two, one = make("dbof", 2, clusters=16), make("dbof", 1, clusters=16)
+    two, one = (make("dbof", count, clusters=16, head="logistic") for count in (2, 1))
     whole, start = batch(0, 16), model_arrays(one.model)
     gradients, variables = [], []
     for number in range(2):
