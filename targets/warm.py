@@ -137,7 +137,7 @@ def _prepare(source: str) -> None:
             importlib.import_module(name)
         if names:
             from yt8m.code_version import code_version  # for components of this library alone
-            from yt8m.model_identity import training_code
+            from yt8m.registry.identity import training_code
 
             code_version()
             training_code()

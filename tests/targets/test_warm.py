@@ -144,8 +144,9 @@ def test_nothing_has_begun_before_a_fork() -> None:
         "with quiet_start():\n    [importlib.import_module(name) for name in (*STEP, *TENSORFLOW)]\n"
         "[_prepare(path.read_text()) for path in pathlib.Path('components').glob('*.py')]\n"
         "from tensorflow.python.eager import context\n"
-        "print(threading.active_count(), context.context()._initialized)"
+        "from yt8m.code_version import code_version\n"
+        "print(threading.active_count(), context.context()._initialized, code_version.cache_info().currsize)"
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT,
                           env={**os.environ, "_KFP_RUNTIME": "true"}, check=True)  # fmt: skip
-    assert done.stdout.split() == ["1", "False"]
+    assert done.stdout.split() == ["1", "False", "2"]
