@@ -15,8 +15,8 @@ from yt8m.data.rebalance.training_set import TrainingSet
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.quiet import quiet_start
+from yt8m.vocabulary import NUM_CLASSES
 
-CLASSES = 3862
 FRAME_LEVEL_BYTES = 251_000  # of a video: 1.53 TB over 6.1 million videos of the published dataset
 VIDEO_LEVEL_BYTES = 5_000
 SHARE_OF_TRAIN = {"validation": 1.11 / 3.9, "test": 1.11 / 3.9}  # millions of videos of the published dataset
@@ -86,7 +86,7 @@ def work_of(kind: str, name: str, preset: dict[str, Any]) -> Work:
     model = preset["model"]
     frames = 1 if preset["level"] == "video" else int(preset["frames"][kind]["count"])
     settings = {key: value for key, value in model.items() if key != "name"}
-    size = measure(model["name"], CLASSES, frames, level=preset["level"], **settings)
+    size = measure(model["name"], NUM_CLASSES, frames, level=preset["level"], **settings)
     return Work(kind, name, size.flops, size.parameters, frames, int(preset["batch_size"]))
 
 

@@ -18,7 +18,8 @@ import urllib3
 from targets.cron import kubeflow_cron
 from targets.dag import step_titles
 from targets.parameters import read_pipeline
-from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, calmly, persist, states_by_name
+from targets.quiet import quiet
+from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, persist, states_by_name
 from targets.tokens import KubeflowToken, Token
 from yt8m.errors import InputError
 
@@ -219,7 +220,7 @@ class Kubeflow:
         """
 
         def quietly() -> Value:
-            with calmly():
+            with quiet():
                 return function()
 
         try:

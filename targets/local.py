@@ -65,7 +65,8 @@ def run_locally(pipeline: BaseComponent, request: Request, folder: Path) -> Loca
         journal = Journal(file, _titles(pipeline))
         runner = _runner(request, folder, str(scratch))
         with (
-            contextlib.closing(runner), quiet(journal), _own_handler(journal, runner), _stopping_steps(journal, runner),
+            contextlib.closing(runner), quiet(journal.log, journal.reuse), _own_handler(journal, runner),
+            _stopping_steps(journal, runner),
         ):  # fmt: skip
             local.init(
                 runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / ARTIFACTS),

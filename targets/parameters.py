@@ -5,7 +5,6 @@ The clients and the services pass a wrong type on, and a run then fails, or does
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from yt8m.registry.candidates import check_candidates
 from yt8m.runs.changes import registry_of
 from yt8m.runs.webhook import check_address
 from yt8m.seeds import check_seed
-from yt8m.storage import check_bucket, is_remote, require_file
+from yt8m.storage import StrPath, check_bucket, is_remote, require_file
 from yt8m.training.work_root import STARTS
 
 MADE_BY_COMPILING = ("code_version",)
@@ -72,7 +71,7 @@ def parse_assignments(texts: list[str], known: dict[str, dict[str, Any]]) -> dic
     return check_types(values, known, "--set-parameter")
 
 
-def read_parameters(path: str | os.PathLike[str], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def read_parameters(path: StrPath, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Values from a YAML file that maps names to them.
 
     Raises:

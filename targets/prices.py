@@ -1,6 +1,5 @@
 """The price table: what an hour of a machine costs, as somebody has entered it."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import yaml
 
 from targets.settings import Resources
 from yt8m.errors import InputError
-from yt8m.storage import require_file
+from yt8m.storage import StrPath, require_file
 
 TABLE = Path(__file__).resolve().parent.parent / "prices.yaml"
 UNITS = {"": 1e-9, "K": 1e-6, "Ki": 1024e-9, "M": 1e-3, "Mi": 1024**2 / 1e9, "G": 1.0, "Gi": 1024**3 / 1e9,
@@ -53,7 +52,7 @@ class Prices:
         return total, f"{way} prices: {cards}{rest}"
 
 
-def read_prices(path: str | os.PathLike[str] = TABLE) -> Prices:
+def read_prices(path: StrPath = TABLE) -> Prices:
     """The price table of a file.
 
     Raises:

@@ -1,36 +1,45 @@
-"""Keeps `kfp.local`, which prints all that it and its steps say, to the log file."""
+"""Keeps libraries from speaking for themselves: kfp's client and kfp.local print, log and warn as they please."""
 
 import builtins
 import contextlib
+import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
-
-from targets.journal import Journal
+from collections.abc import Callable, Iterator
+from typing import TextIO
 
 CACHE_HIT = re.compile(r"Task (\S+) cache hit")
 
 
 @contextlib.contextmanager
-def quiet(journal: Journal) -> Iterator[None]:
-    """Send what `kfp.local` prints and logs into the log file, and take from it which tasks were reused."""
+def quiet(log: TextIO | None = None, reused: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Send what is printed and logged inside into a log file, or nowhere: what matters comes as an exception as well.
+
+    Args:
+        log: gets it all.
+        reused: is called with each task that `kfp.local` says it has taken from its cache.
+    """
 
     def watch(record: logging.LogRecord) -> bool:
-        if hit := CACHE_HIT.match(record.getMessage()):
-            journal.reuse(hit[1])
+        if reused and (hit := CACHE_HIT.match(record.getMessage())):
+            reused(hit[1])
         return True
 
     root = logging.getLogger()
-    kept = root.handlers[:], root.level, builtins.print
-    root.handlers[:] = [logging.StreamHandler(journal.log)]
-    root.setLevel(logging.INFO)
+    kept = root.handlers[:], root.level, root.manager.disable, builtins.print
     root.addFilter(watch)
+    if log is None:
+        logging.disable(logging.CRITICAL)
+    else:
+        root.handlers[:] = [logging.StreamHandler(log)]
+        root.setLevel(logging.INFO)
     try:
-        with contextlib.redirect_stdout(journal.log), warnings.catch_warnings():
+        with contextlib.redirect_stdout(log or io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         root.removeFilter(watch)
-        root.handlers[:], level, builtins.print = kept[0], kept[1], kept[2]
+        root.handlers[:], level, disabled, builtins.print = kept
         root.setLevel(level)
+        logging.disable(disabled)

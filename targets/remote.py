@@ -1,12 +1,8 @@
 """What submitting and scheduling need of a place where pipelines run, whichever it is."""
 
-import contextlib
-import io
-import logging
 import random
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -174,19 +170,6 @@ def brief(error: object, length: int = 300) -> str:
     """An error as one line of limited length."""
     text = one_line(error) or type(error).__name__
     return text if len(text) <= length else text[: length - 3] + "..."
-
-
-@contextlib.contextmanager
-def calmly() -> Iterator[None]:
-    """Keep a client from printing, logging and warning by itself: what it says comes as an exception as well."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
 
 
 def one_schedule(service: Service, name: str) -> Schedule:

@@ -1,6 +1,5 @@
 """`settings.yaml`, read and checked: the profiles that say where the pipeline runs and what each step asks for."""
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import yaml
 
 from yt8m.checks.thresholds import read_thresholds
 from yt8m.errors import InputError
-from yt8m.storage import require_file
+from yt8m.storage import StrPath, require_file
 
 PINNED_PROFILES = ("test", "prod")
 KINDS = ("data", "train", "predict")
@@ -86,7 +85,7 @@ class Profile:
     thresholds: dict[str, float]
 
 
-def load_profile(path: str | os.PathLike[str], name: str) -> Profile:
+def load_profile(path: StrPath, name: str) -> Profile:
     """One profile of a settings file; the other profiles are checked as well.
 
     Raises:

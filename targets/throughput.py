@@ -4,7 +4,6 @@ A card that does F operations a second and moves B bytes a second needs at least
 video; real programs reach a share of that. The table states the share as a range, so that a rate is one as well.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import yaml
 
 from yt8m.errors import InputError
-from yt8m.storage import require_file
+from yt8m.storage import StrPath, require_file
 
 TABLE = Path(__file__).resolve().parent.parent / "benchmarks" / "throughput.yaml"
 FEATURES = 1152  # RGB and audio of a frame, a byte each as they are stored
@@ -54,7 +53,7 @@ class Rate:
     source: str
 
 
-def read_throughput(path: str | os.PathLike[str] = TABLE) -> dict[str, Any]:
+def read_throughput(path: StrPath = TABLE) -> dict[str, Any]:
     """The table: `cards`, `utilisation`, `input_gb_per_second`, `index_videos_per_second`, `rows`.
 
     Raises:

@@ -12,7 +12,8 @@ from google.cloud import aiplatform
 from google.cloud.aiplatform_v1 import PipelineJob
 
 from targets.cron import vertex_cron
-from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, calmly, persist, states_by_name
+from targets.quiet import quiet
+from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, persist, states_by_name
 from targets.tokens import GoogleToken, Token
 from yt8m.errors import InputError
 from yt8m.storage import is_remote, join, list_tree
@@ -196,7 +197,7 @@ class Vertex:
         """
 
         def quietly() -> Value:
-            with calmly():
+            with quiet():
                 return function()
 
         is_worth_it = worth_trying(lambda error: conflict and isinstance(error, exceptions.Conflict))

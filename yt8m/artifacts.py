@@ -10,7 +10,6 @@ the column if something is.
 import hashlib
 import json
 import math
-import os
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from yt8m.errors import InputError
-from yt8m.storage import atomic_file, is_remote, read_bytes, require_file
+from yt8m.storage import StrPath, atomic_file, is_remote, read_bytes, require_file
 
 METADATA_KEY = b"yt8m"
 MADE_BY = {
@@ -86,7 +85,7 @@ def scalars(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_table(path: str | os.PathLike[str], table: pa.Table, kind: str, metadata: dict[str, Any]) -> None:
+def write_table(path: StrPath, table: pa.Table, kind: str, metadata: dict[str, Any]) -> None:
     """Write a table of a kind, atomically and deterministically (same content, same bytes)."""
     text = json.dumps({"kind": kind, **metadata}, sort_keys=True, allow_nan=False, ensure_ascii=False)
     table = table.replace_schema_metadata({METADATA_KEY: text.encode()})
@@ -94,7 +93,7 @@ def write_table(path: str | os.PathLike[str], table: pa.Table, kind: str, metada
         pq.write_table(table, temporary, compression="zstd", row_group_size=1 << 20)
 
 
-def read_table(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dict[str, Any]]:
+def read_table(path: StrPath, kind: str) -> tuple[pa.Table, dict[str, Any]]:
     """The table of a file or gs:// object, with the columns and types of its kind, and its metadata.
 
     Raises:
@@ -287,7 +286,7 @@ def repeated_ids(video_ids: np.ndarray) -> np.ndarray:
     return again if video_ids.dtype.itemsize > 8 else again.astype(">u8").view("S8")
 
 
-def refuse_repeated(video_ids: np.ndarray, path: str | os.PathLike[str], remedy: str) -> None:
+def refuse_repeated(video_ids: np.ndarray, path: StrPath, remedy: str) -> None:
     """Raise InputError if a video is there more than once: what counts videos would count it so often.
 
     Args:

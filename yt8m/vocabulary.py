@@ -1,6 +1,5 @@
 """The label vocabulary: index, training count, name and verticals of each label, from the official CSV."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
-from yt8m.storage import local_copy
+from yt8m.storage import StrPath, local_copy
 
 NUM_CLASSES = 3862
 """Labels of the 2018 edition: what a model has where no vocabulary is given."""
@@ -37,7 +36,7 @@ class Vocabulary:
         return fingerprint([self.names, self.counts.tolist()])
 
 
-def read_vocabulary(path: str | os.PathLike[str]) -> Vocabulary:
+def read_vocabulary(path: StrPath) -> Vocabulary:
     """Read the official `vocabulary.csv` (columns Index, TrainVideoCount, Name, Vertical1, ...).
 
     Raises:
@@ -69,7 +68,7 @@ def read_vocabulary(path: str | os.PathLike[str]) -> Vocabulary:
     return Vocabulary(names, [str(v) for v in table["Vertical1"]], counts.to_numpy(np.int64))
 
 
-def classes_of(path: str | os.PathLike[str] | None) -> tuple[int, str | None]:
+def classes_of(path: StrPath | None) -> tuple[int, str | None]:
     """How many classes a model of a vocabulary has, and the vocabulary's fingerprint; without one, the 2018 edition's.
 
     Raises:

@@ -12,6 +12,7 @@ from yt8m.registry import identity
 
 COUNTED = """
 pinned
+ragged
 seeds
 data: __init__
 data/rebalance: __init__ training_set

@@ -14,9 +14,11 @@ from yt8m.prediction.table import read_predictions
 from yt8m.presets import load_preset
 from yt8m.registry import identity
 from yt8m.registry.candidates import check_candidate
+from yt8m.registry.files import local_model
+from yt8m.registry.manifest import NEEDED
 from yt8m.storage import list_files
 from yt8m.training import work_root
-from yt8m.training.work_root import predict_model, stage_model, train_candidate
+from yt8m.training.work_root import predict_model, train_candidate
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 
@@ -106,20 +108,20 @@ def test_a_work_root_on_object_storage(data: dict[str, Path], tmp_path: Path, gc
     written = sorted(list_files(f"{made['uri']}/*"), key=lambda file: file.generation or 0)
     assert written[-1].path == f"{made['uri']}/model.json"
     assert trained(data, "gs://bucket/work", tmp_path / "b.json") == made
-    (tmp_path / "staged").mkdir()
-    folder = stage_model(tmp_path / "b.json", tmp_path / "staged")
-    assert {file.name for file in folder.iterdir()} == {"model.json", "model.weights.h5"}
+    with local_model(made["uri"]) as folder:
+        assert {file.name for file in folder.iterdir()} == {"model.json", "model.weights.h5"}
     predict_model(tmp_path / "b.json", data["validation"], tmp_path / "predictions.parquet")
 
 
-def test_what_is_no_manifest_or_has_lost_its_weights_is_named(tmp_path: Path) -> None:
+def test_what_is_no_manifest_or_has_lost_its_weights_is_named(data: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"a": 1}')
-    with pytest.raises(InputError, match=r"other\.json: not the manifest of a trained model"):
-        stage_model(tmp_path / "other.json", tmp_path)
-    manifest = {"uri": str(tmp_path / "work" / "models" / "x"), "weights": {"file": "model.weights.h5"}}
+    with pytest.raises(InputError, match=r"other\.json: this does not describe a model"):
+        predict_model(tmp_path / "other.json", data["validation"], tmp_path / "p.parquet")
+    manifest = {**dict.fromkeys(NEEDED, ""), "kind": "model", "uri": str(tmp_path / "work" / "models" / "x"),
+                "weights": {"file": "model.weights.h5"}}  # fmt: skip
     (tmp_path / "lost.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=r"model\.weights\.h5: the weights are gone from the work root; run again"):
-        stage_model(tmp_path / "lost.json", tmp_path)
+        predict_model(tmp_path / "lost.json", data["validation"], tmp_path / "p.parquet")
 
 
 def test_a_wrong_candidate_is_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The profile of a training partition: what a later one is compared with, in about 100 KB of JSON."""
 
-import os
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from yt8m.data.rebalance.facts import hashed_draws
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
 from yt8m.loader import PADDING, FrameSampling, prediction_batches
-from yt8m.storage import read_json
+from yt8m.storage import StrPath, read_json
 
 KIND = "data_profile"
 VIDEOS = 2000
@@ -54,7 +53,7 @@ def profile_of(index: VideoIndex, *, videos: int = VIDEOS, source: str | None = 
     }
 
 
-def read_profile(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_profile(path: StrPath) -> dict[str, Any]:
     """A profile that was written as JSON.
 
     Raises:

@@ -1,6 +1,5 @@
 """The validation of data: every check beside its threshold, as JSON, as a page, and in one line when it fails."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +12,9 @@ from yt8m.checks.validation_page import render_validation
 from yt8m.data.records.video_index import EACH_ONCE, VideoIndex, read_index
 from yt8m.errors import InputError
 from yt8m.registry.candidates import check_candidates, check_levels
-from yt8m.storage import join, write_json, write_text
+from yt8m.storage import StrPath, join, write_json, write_text
 from yt8m.vocabulary import read_vocabulary
 
-StrPath = str | os.PathLike[str]
 PAGE, RESULT, PROFILE = "validation.html", "validation.json", "data_profile.json"
 OLDER = "the profile compared with is of an older release and lacks it; the next champion's will have it"
 COUNTS = ("unknown_labels", "duplicate_ids", "leaked_ids")

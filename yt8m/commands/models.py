@@ -9,13 +9,14 @@ import argparse
 from typing import Any
 
 from yt8m.quiet import quiet_start
+from yt8m.vocabulary import NUM_CLASSES
 
 EXAMPLE = "yt8m models --classes 3862"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `yt8m models`."""
-    parser.add_argument("--classes", type=int, default=3862, metavar="N", help="labels (default: %(default)s)")
+    parser.add_argument("--classes", type=int, default=NUM_CLASSES, metavar="N", help="labels (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

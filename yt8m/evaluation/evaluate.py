@@ -4,7 +4,6 @@ Buckets of labels follow the paper: the 300 most frequent labels are 76 % of all
 and labels above 977 are its rare ones. Label indices are almost in the order of frequency.
 """
 
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from yt8m.evaluation.bootstrap import bootstrap_gaps, percentile_interval
 from yt8m.evaluation.calibration import calibration
-from yt8m.evaluation.influence import TOP, normal_interval, perr_influences, share_interval
+from yt8m.evaluation.influence import normal_interval, perr_influences, share_interval
 from yt8m.evaluation.label_info import LabelInfo, read_label_info
 from yt8m.evaluation.scored_predictions import ScoredPredictions, measured, read_scored
 from yt8m.evaluation.slices import (
@@ -25,14 +24,13 @@ from yt8m.evaluation.slices import (
     verticals,
 )
 from yt8m.prediction.table import Predictions
-from yt8m.storage import join, write_json
+from yt8m.storage import StrPath, join, write_json
 
-__all__ = ["LABEL_BUCKETS", "NUMBERS_OF_LABELS", "TOP", "evaluate", "measured", "missed_videos"]
+__all__ = ["LABEL_BUCKETS", "NUMBERS_OF_LABELS", "evaluate", "measured", "missed_videos"]
 
 FILE = "metrics.json"
 MANY = 4
 WORKERS = 2
-StrPath = str | os.PathLike[str]
 
 
 def evaluate(
@@ -91,15 +89,11 @@ def _scores(scored: ScoredPredictions, bootstrap: int) -> dict[str, Any]:
 
 def _intervals(scored: ScoredPredictions) -> dict[str, float]:
     table = scored.predictions
-    intervals = {
-        "gap": normal_interval(scored.result["gap"], scored.gap_influences),
-        "hit_at_1": share_interval(scored.result["hit_at_1"], len(table)),
-        "perr": normal_interval(scored.result["perr"], perr_influences(table)),
+    return {
+        **normal_interval(scored.result["gap"], scored.gap_influences).named("gap"),
+        **share_interval(scored.result["hit_at_1"], len(table)).named("hit_at_1"),
+        **normal_interval(scored.result["perr"], perr_influences(table)).named("perr"),
     }
-    ends: dict[str, float] = {}
-    for name, interval in intervals.items():
-        ends |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return ends
 
 
 def _bootstrap(table: Predictions, replicates: int) -> dict[str, Any]:

@@ -7,13 +7,13 @@ the one by which training draws its validation sample, so both halves have their
 """
 
 import hashlib
-import os
 from typing import Literal
 
 import numpy as np
 
 from yt8m.errors import InputError
 from yt8m.prediction.table import Predictions, taken
+from yt8m.storage import StrPath
 
 Half = Literal["selection", "promotion"]
 
@@ -25,7 +25,7 @@ def in_half(video_ids: np.ndarray, half: Half) -> np.ndarray:
     return np.fromiter(bits, np.bool_, len(video_ids)) == wanted
 
 
-def half_of(table: Predictions, half: Half, path: str | os.PathLike[str]) -> Predictions:
+def half_of(table: Predictions, half: Half, path: StrPath) -> Predictions:
     """The predictions of the videos of one half, in their order.
 
     Args:

@@ -16,10 +16,10 @@ from yt8m.evaluation.metrics import hits_in_top
 from yt8m.evaluation.metrics.functions import found_among_own_number
 from yt8m.evaluation.metrics.pairs import checked
 from yt8m.prediction.table import Predictions
+from yt8m.prediction.top_k import TOP
 
 NORMAL_95 = 1.959963984540054
 LEAST_VIDEOS = 30
-TOP = 20
 DROPPED_BITS = 13
 FEW_PAIRS = 20_000
 HALF_BIN = int(np.float32(0.5).view(np.uint32)) >> DROPPED_BITS
@@ -31,6 +31,10 @@ class Interval:
 
     low: float
     high: float
+
+    def named(self, name: str) -> dict[str, float]:
+        """Its ends as results and pages have them: `NAME_low` and `NAME_high`."""
+        return {f"{name}_low": self.low, f"{name}_high": self.high}
 
 
 def normal_interval(

@@ -1,6 +1,5 @@
 """What is known about labels beside the predictions: names and verticals, and how often each was trained on."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +7,8 @@ import numpy as np
 from yt8m.artifacts import ids_from_arrow, read_table
 from yt8m.data.records.video_index import KIND, warn_of_shared
 from yt8m.errors import InputError
+from yt8m.storage import StrPath
 from yt8m.vocabulary import Vocabulary, read_vocabulary
-
-StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

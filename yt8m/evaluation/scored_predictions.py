@@ -1,17 +1,16 @@
 """Predictions of labelled videos, checked, beside what every score of them needs: hits, bins, the metrics."""
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.evaluation.influence import TOP, average_precision_influences, confidence_bins, without_gaps
+from yt8m.evaluation.influence import average_precision_influences, confidence_bins, without_gaps
 from yt8m.evaluation.metrics import Metrics, hits_in_top
 from yt8m.prediction.table import Predictions, read_predictions
-
-StrPath = str | os.PathLike[str]
+from yt8m.prediction.top_k import TOP
+from yt8m.storage import StrPath
 
 
 @dataclass(frozen=True)

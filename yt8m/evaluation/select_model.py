@@ -15,9 +15,7 @@ from yt8m.evaluation.comparison import gap_of
 from yt8m.evaluation.holdout_split import half_of
 from yt8m.prediction.table import Predictions, read_predictions
 from yt8m.registry.manifest import size_mb, summary_of
-from yt8m.storage import atomic_file, read_json, write_json
-
-StrPath = str | os.PathLike[str]
+from yt8m.storage import StrPath, atomic_file, read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -136,8 +136,7 @@ class Pairs:
         interval = normal_interval(value, self.influences(), videos=self.videos)
         return {
             "gap": value,
-            "gap_low": interval.low,
-            "gap_high": interval.high,
+            **interval.named("gap"),
             "positives": self.positives,
             "missed": self.positives - int(np.count_nonzero(self.hits)),
         }

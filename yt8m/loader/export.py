@@ -29,7 +29,7 @@ from yt8m.loader.order import epoch_order
 from yt8m.loader.shard_writer import ShardJob, ShardWriter, Skipped, skip_list, start_worker, write_shard
 from yt8m.progress import Progress
 from yt8m.seeds import check_seed
-from yt8m.storage import PARTIAL, alone_in, read_json, write_json
+from yt8m.storage import PARTIAL, StrPath, alone_in, read_json, write_json
 
 MANIFEST = "export.json"
 SPARE_BYTES = 1 << 30
@@ -37,8 +37,8 @@ FORMAT = 1  # of the shards' content; raised when it changes
 
 
 def export(
-    training_set: str | os.PathLike[str],
-    output_dir: str | os.PathLike[str],
+    training_set: StrPath,
+    output_dir: StrPath,
     *,
     shards: int,
     phase: int | None = None,

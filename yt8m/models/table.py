@@ -5,8 +5,8 @@ from typing import Any
 from yt8m.errors import InputError
 from yt8m.models.size import MAX_MODEL_BYTES, measure
 from yt8m.presets import load_preset, preset_names
+from yt8m.vocabulary import NUM_CLASSES
 
-NUM_CLASSES = 3862
 FRAMES = 300
 _NETVLAD = {"name": "netvlad", "clusters": 192, "hidden": 1200, "relu": True, "gating": False}
 _NETFV = {"name": "netfv", "clusters": 120, "hidden": 1024, "relu": True, "gating": False}

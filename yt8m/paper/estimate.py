@@ -10,6 +10,7 @@ from yt8m.paper.work import wanted
 from yt8m.presets import load_preset
 from yt8m.quiet import quiet_start
 from yt8m.storage import scratch_folder
+from yt8m.vocabulary import NUM_CLASSES
 
 FULL = {"train": 3_900_000, "validation": 1_112_357}
 BYTES_A_VIDEO, BYTES_A_FRAME = 251_000, 1_170
@@ -19,7 +20,6 @@ SHARES = {
 }  # fmt: skip
 """Epochs of all videos that a recipe takes; in a rare phase one of its epochs, of which there are 2 to 10."""
 BACKWARD = 3  # a training step costs about three times the forward pass
-NUM_CLASSES = 3862
 SUSTAINED = 1e13  # floating-point operations a second
 
 

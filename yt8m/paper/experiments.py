@@ -11,12 +11,11 @@ import yaml
 from yt8m import presets
 from yt8m.errors import InputError
 from yt8m.presets import load_preset, parse_yaml
-from yt8m.storage import read_bytes
+from yt8m.storage import StrPath, read_bytes
 
 KINDS = ("curve", "difference", "scores", "imbalance", "errors")
 FILE = "paper.yaml"
 PACE = ("schedule", "epochs", "batch_size")
-StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

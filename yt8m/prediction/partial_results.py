@@ -17,7 +17,18 @@ import numpy as np
 
 from yt8m.errors import InputError
 from yt8m.progress import log
-from yt8m.storage import atomic_file, delete, exists, is_remote, join, list_files, read_bytes, read_json, write_json
+from yt8m.storage import (
+    StrPath,
+    atomic_file,
+    delete,
+    exists,
+    is_remote,
+    join,
+    list_files,
+    read_bytes,
+    read_json,
+    write_json,
+)
 
 JOB = "job.json"
 NAME = re.compile(r"(\d{8})-(\d{8})\.npz")
@@ -40,7 +51,7 @@ class PartialResults:
         job: what decides the results; JSON.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], job: dict[str, Any]):
+    def __init__(self, folder: StrPath, job: dict[str, Any]):
         self._folder, self._job = os.fspath(folder), job
         self._is_ours = False
 

@@ -21,10 +21,11 @@ from yt8m.models.memory import release_memory
 from yt8m.prediction.partial_results import Part, PartialResults
 from yt8m.prediction.ranks import COLUMNS, Ranks, assemble, join_ranks, rank
 from yt8m.prediction.table import write_predictions
+from yt8m.prediction.top_k import TOP
 from yt8m.progress import Progress, log
 from yt8m.registry.manifest import MANIFEST, check_weights, find_model, read_manifest
+from yt8m.storage import StrPath
 
-StrPath = str | os.PathLike[str]
 BATCH_SIZE = 256
 SKIPPED = "skipped"
 
@@ -71,7 +72,7 @@ def predict(
     index: StrPath,
     output: StrPath,
     *,
-    top: int = 20,
+    top: int = TOP,
     batch_size: int = BATCH_SIZE,
     weights: Sequence[float] | None = None,
     source: str | None = None,

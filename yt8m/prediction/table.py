@@ -5,7 +5,6 @@ classes, 1 = most confident), `label_confidences` list<float32>, `top_labels` fi
 `top_confidences` fixed list<float32>[K], descending. Equal confidences rank by the lower label index.
 """
 
-import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +22,8 @@ from yt8m.artifacts import (
     write_table,
 )
 from yt8m.errors import InputError
+from yt8m.ragged import ragged_positions
+from yt8m.storage import StrPath
 
 KIND = "predictions"
 
@@ -66,7 +67,7 @@ def taken(predictions: Predictions, rows: np.ndarray) -> Predictions:
     """The predictions of some videos, in that order: rows int [m]."""
     sizes = predictions.labels_per_video[rows]
     bounds = np.concatenate(([0], np.cumsum(sizes)))
-    places = np.arange(bounds[-1]) + np.repeat(predictions.bounds[rows] - bounds[:-1], sizes)
+    places = ragged_positions(predictions.bounds[rows], sizes)
     return replace(
         predictions,
         video_ids=predictions.video_ids[rows],
@@ -79,7 +80,7 @@ def taken(predictions: Predictions, rows: np.ndarray) -> Predictions:
     )
 
 
-def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
+def write_predictions(path: StrPath, predictions: Predictions) -> None:
     """Write a predictions file, atomically."""
     width = predictions.top_labels.shape[1]
 
@@ -100,7 +101,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     write_table(path, table, KIND, predictions.metadata)
 
 
-def read_predictions(path: str | os.PathLike[str]) -> Predictions:
+def read_predictions(path: StrPath) -> Predictions:
     """Read a predictions file; raises InputError when it is missing, something else, or holds a video twice."""
     table, metadata = read_table(path, KIND)
     columns = {name: table[name].combine_chunks() for name in table.column_names}

@@ -8,6 +8,7 @@ import numpy as np
 
 from yt8m.errors import InputError
 
+TOP = 20  # labels of a video that metrics, submissions and served models take, of as many classes or more
 _ROWS = 64  # a chunk of 64 videos x 3,862 float32, 1 MB, stays in the second-level cache
 _COLUMN_BITS = 24
 _COLUMN_MASK = np.uint64((1 << _COLUMN_BITS) - 1)

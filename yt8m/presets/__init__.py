@@ -37,7 +37,7 @@ import yaml
 
 from yt8m.errors import InputError
 from yt8m.presets.rules import check_preset
-from yt8m.storage import require_file
+from yt8m.storage import StrPath, require_file
 
 DEFAULTS: dict[str, Any] = {
     "frames": {"train": {"kind": "all", "count": 300}, "predict": {"kind": "all", "count": 300}},
@@ -76,7 +76,7 @@ def preset_names() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
-def load_preset(name_or_file: str | os.PathLike[str], overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+def load_preset(name_or_file: StrPath, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
     """A preset with its defaults filled in, checked.
 
     Args:

@@ -1,14 +1,11 @@
 """The data profile of the champion: kept in the registry by the fingerprint of the index that it describes."""
 
-import os
-
 from yt8m.checks.profile import read_profile
 from yt8m.registry.champions import Registry
 from yt8m.registry.manifest import MANIFEST
-from yt8m.storage import exists, read_json, write_json
+from yt8m.storage import StrPath, exists, read_json, write_json
 
 PROFILES = "profiles"
-StrPath = str | os.PathLike[str]
 
 
 def keep_profile(registry: StrPath, profile: StrPath) -> str:

@@ -1,6 +1,5 @@
 """A challenger and the champion judged over the same videos: the promotion half of the validation set."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,9 +14,8 @@ from yt8m.prediction.table import Predictions, read_predictions, taken
 from yt8m.promotion.scores import Scores, measure
 from yt8m.promotion.verdict import Thresholds, Verdict, as_json, judge, needed_gain
 from yt8m.registry.champions import Change, contest_key
-from yt8m.registry.located_model import LocatedModel
-
-StrPath = str | os.PathLike[str]
+from yt8m.registry.manifest import LocatedModel
+from yt8m.storage import StrPath
 
 
 @dataclass(frozen=True)

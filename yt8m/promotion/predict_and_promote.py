@@ -3,7 +3,6 @@
 This is where the champion meets prediction: `yt8m.promotion` itself works on predictions files and loads no framework.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,8 @@ from yt8m.promotion.baseline import keep_profile
 from yt8m.quiet import quiet_start
 from yt8m.registry.champions import Registry
 from yt8m.registry.files import local_model
-from yt8m.registry.located_model import locate_model
-from yt8m.storage import scratch_folder, write_json
-
-StrPath = str | os.PathLike[str]
+from yt8m.registry.manifest import locate_model
+from yt8m.storage import StrPath, scratch_folder, write_json
 
 
 def predict_and_promote(

@@ -1,6 +1,5 @@
 """A challenger takes the champion's place, or is told why not."""
 
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +11,11 @@ from yt8m.promotion.verdict import Thresholds
 from yt8m.promotion.vertex import VertexTarget, check_publishable, is_told, publish
 from yt8m.registry.champions import CARDS, REFUSALS, Change, Registry
 from yt8m.registry.files import keep_model
-from yt8m.registry.located_model import LocatedModel, locate_model
-from yt8m.storage import exists, list_tree, read_bytes, write_json, write_text
+from yt8m.registry.manifest import LocatedModel, locate_model
+from yt8m.storage import StrPath, exists, list_tree, read_bytes, write_json, write_text
 from yt8m.vocabulary import read_vocabulary
 
 ASKED = ("vertex", "run")
-StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Back to the champion before, and what a registry holds."""
 
-import os
 from dataclasses import asdict
 from typing import Any
 
@@ -9,8 +8,7 @@ from yt8m.promotion.promote import asked, now
 from yt8m.promotion.vertex import VertexTarget, check_publishable, is_told, publish
 from yt8m.registry.champions import Change, Registry
 from yt8m.registry.files import check_kept
-
-StrPath = str | os.PathLike[str]
+from yt8m.storage import StrPath
 
 
 def roll_back(

@@ -1,6 +1,5 @@
 """How a model does on the videos that decide on its promotion."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +8,7 @@ import numpy as np
 from yt8m.evaluation.influence import Interval, gap_influences, normal_interval, perr_influences, share_interval
 from yt8m.evaluation.scored_predictions import measured
 from yt8m.prediction.table import Predictions
-
-TOP = 20
+from yt8m.storage import StrPath
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Scores:
         return {**self.metrics, "intervals": {name: [i.low, i.high] for name, i in self.intervals.items()}}
 
 
-def measure(table: Predictions, path: str | os.PathLike[str]) -> Scores:
+def measure(table: Predictions, path: StrPath) -> Scores:
     """The scores of a table; errors name the file `path`.
 
     Raises:

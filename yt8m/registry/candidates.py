@@ -5,7 +5,6 @@ candidates are checked when a pipeline is made, when it is run, and in the step 
 become ints again.
 """
 
-import os
 import re
 from typing import Any
 
@@ -15,7 +14,7 @@ from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
 from yt8m.presets import level_problem, load_preset, parse_yaml, preset_names
 from yt8m.registry.identity import decisive_preset, written_as
-from yt8m.storage import require_file
+from yt8m.storage import StrPath, require_file
 
 KEYS = ("name", "preset", "overrides")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -92,7 +91,7 @@ def check_levels(candidates: list[dict[str, Any]], level: str, place: str) -> No
             raise InputError(f"candidate '{candidate['name']}': {place}: {problem}")
 
 
-def read_candidates(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+def read_candidates(path: StrPath) -> list[dict[str, Any]]:
     """Candidates from a YAML or JSON file that holds a list of them.
 
     Raises:

@@ -20,12 +20,21 @@ from pathlib import Path
 from typing import Any
 
 from yt8m.errors import InputError, WriteConflict
-from yt8m.storage import clear_leftovers, create_json, exists, is_remote, join, list_tree, read_json, write_json
+from yt8m.storage import (
+    StrPath,
+    clear_leftovers,
+    create_json,
+    exists,
+    is_remote,
+    join,
+    list_tree,
+    read_json,
+    write_json,
+)
 
 HISTORY, REFUSALS, CARDS, MODELS = "history", "refusals", "cards", "models"
 PUBLISHED, ENDED = "published", "ended"
 REMEDY = "name the registry that `yt8m promote` made"
-StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import Any
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
 from yt8m.registry.champions import MODELS
-from yt8m.registry.located_model import LocatedModel
-from yt8m.registry.manifest import MANIFEST
+from yt8m.registry.manifest import MANIFEST, LocatedModel
 from yt8m.storage import (
     FileInfo,
     atomic_directory,

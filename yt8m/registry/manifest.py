@@ -6,24 +6,22 @@ written last and the folder appears whole, so a folder that has a `model.json` h
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
-
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
-from yt8m.storage import read_json
+from yt8m.storage import StrPath, exists, file_crc32c, is_remote, join, read_json
 
 MANIFEST = "model.json"
 WEIGHTS = "model.weights.h5"
 SAVED_MODEL = "saved_model"
 REMEDY = "name the folder that `yt8m train` made"
 NEEDED = ("architecture", "settings", "level", "num_classes", "weights", "preset", "fingerprint")
-CHUNK = 1 << 22
 
 
-def find_model(path: str | os.PathLike[str]) -> Path:
+def find_model(path: StrPath) -> Path:
     """The folder with `model.json`: `path`, or `model` in it.
 
     Raises:
@@ -35,20 +33,54 @@ def find_model(path: str | os.PathLike[str]) -> Path:
     raise InputError(f"{path}: there is no {MANIFEST}, so this is not a trained model; {REMEDY}")
 
 
-def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `model.json` of a model folder (or of the folder above it) says.
+@dataclass(frozen=True)
+class LocatedModel:
+    """A model: the folder or address of its files, and what its `model.json` says.
+
+    Attributes:
+        uri: folder or gs:// address that holds `model.json` and the weights.
+        manifest: the content of `model.json`; of a pipeline's manifest with `uri` and `candidate` in addition.
+    """
+
+    uri: str
+    manifest: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what decides its predictions."""
+        return str(self.manifest["fingerprint"])
+
+
+def locate_model(path: StrPath) -> LocatedModel:
+    """The model of a folder (or of `model` in it), of a gs:// address, or of a pipeline's manifest file.
 
     Raises:
-        InputError: no model, or not a manifest of one.
+        InputError: no model is there, or the file does not describe one.
     """
-    file = find_model(path) / MANIFEST
+    file = _manifest_of(path)
     manifest = read_json(file, REMEDY)
     if not isinstance(manifest, dict) or manifest.get("kind") != "model":
         raise InputError(f"{file}: this does not describe a model; {REMEDY}")
     for key in NEEDED:
         if key not in manifest:
             raise InputError(f"{file}: the key '{key}' is missing; {REMEDY}")
-    return manifest
+    return LocatedModel(str(manifest.get("uri") or file.rpartition("/")[0] or "."), manifest)
+
+
+def _manifest_of(path: StrPath) -> str:
+    path = os.fspath(path)
+    if not is_remote(path):
+        return path if os.path.isfile(path) else str(find_model(path) / MANIFEST)
+    places = [path] if path.endswith(".json") else [join(path, MANIFEST), join(path, "model", MANIFEST)]
+    for place in places:
+        if exists(place):
+            return place
+    raise InputError(f"{path}: there is no {MANIFEST}, so this is not a trained model; {REMEDY}")
+
+
+def read_manifest(path: StrPath) -> dict[str, Any]:
+    """What `model.json` of a local model folder (or of the folder above it) says; see `locate_model`."""
+    return locate_model(find_model(path)).manifest
 
 
 def check_weights(folder: Path, manifest: dict[str, Any]) -> Path:
@@ -116,12 +148,3 @@ def summary_of(manifest: dict[str, Any]) -> dict[str, Any]:
 def size_mb(manifest: dict[str, Any]) -> float:
     """Size of the weights file in megabytes (10^6 bytes)."""
     return round(manifest["weights"]["bytes"] / 1e6, 2)
-
-
-def file_crc32c(file: Path) -> str:
-    """CRC32C of a file as 8 hexadecimal digits."""
-    value = 0
-    with open(file, "rb") as stream:
-        while chunk := stream.read(CHUNK):
-            value = google_crc32c.extend(value, chunk)
-    return f"{value:08x}"

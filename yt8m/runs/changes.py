@@ -4,14 +4,13 @@ That is its sources, code, images, vocabulary and settings. A run that ends well
 decided it at `{work_root}/finished.json`.
 """
 
-import os
 from typing import Any
 
 from yt8m.artifacts import fingerprint
 from yt8m.progress import log
 from yt8m.registry.champions import Registry
 from yt8m.runs.records import read_records, run_folder
-from yt8m.storage import exists, join, read_json, write_json
+from yt8m.storage import StrPath, exists, join, read_json, write_json
 from yt8m.training.work_root import CHAMPION
 from yt8m.vocabulary import read_vocabulary
 
@@ -35,7 +34,7 @@ def check_changes(
     sources: list[str],
     settings: dict[str, Any],
     work_root: str,
-    output: str | os.PathLike[str],
+    output: StrPath,
     *,
     vocabulary: str,
     skip_unchanged: bool,

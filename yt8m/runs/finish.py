@@ -1,6 +1,5 @@
 """The end of a run, however it went: its summary written, and told to whoever waits."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,11 +10,10 @@ from yt8m.runs.changes import note_finished, state_of
 from yt8m.runs.records import run_folder
 from yt8m.runs.summary import FAILED, SUCCEEDED, one_line, summarize
 from yt8m.runs.summary_page import render_summary
-from yt8m.storage import exists, join, read_json, write_json, write_text
+from yt8m.storage import StrPath, exists, join, read_json, write_json, write_text
 
 SUMMARY, PAGE = "summary.json", "summary.html"
 POSTED = "posted"
-StrPath = str | os.PathLike[str]
 
 
 def finish_run(

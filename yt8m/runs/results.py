@@ -5,7 +5,6 @@ promotion and the submission come after, each into the same folder by its own st
 cannot be done, keeps anything back.
 """
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +14,10 @@ from yt8m.code_version import code_version
 from yt8m.errors import InputError
 from yt8m.evaluation.select_model import gather_results, ranked
 from yt8m.runs.records import run_folder
-from yt8m.storage import atomic_file, join, read_json, write_json
+from yt8m.storage import StrPath, atomic_file, join, read_json, write_json
 
 RESULTS = "results.json"
 PROMOTION, SUBMISSION = "promotion.json", "submission.csv"
-StrPath = str | os.PathLike[str]
 NOTE = "chosen by the GAP on one half of the validation videos; gap and hit_at_1 of the candidates are of all of them"
 
 

@@ -16,7 +16,15 @@ from types import ModuleType
 from typing import Any
 
 from yt8m.errors import InputError
-from yt8m.storage.leftovers import PARTIAL, clear_leftovers, clear_scratch, naming, scratch_folder, scratch_prefix
+from yt8m.storage.leftovers import (
+    PARTIAL,
+    StrPath,
+    clear_leftovers,
+    clear_scratch,
+    naming,
+    scratch_folder,
+    scratch_prefix,
+)
 from yt8m.storage.local import (
     FileInfo,
     atomic_directory,
@@ -32,14 +40,14 @@ from yt8m.storage.local import atomic_file as atomic_local_file
 from yt8m.storage.trees import copy_file, file_crc32c, list_tree
 
 __all__ = [
-    "PARTIAL", "FileInfo", "alone_in", "atomic_directory", "atomic_file", "check_bucket", "clear_leftovers",
-    "clear_scratch", "copy_file", "create_json", "delete", "exists", "file_crc32c", "is_cached", "is_remote", "join",
-    "list_files", "list_names", "list_tree", "local_copy", "naming", "read_bytes", "read_json", "read_range",
-    "require_file", "scratch_folder", "scratch_prefix", "stage", "unchanged", "version_of", "write_json", "write_text",
+    "PARTIAL", "FileInfo", "StrPath", "alone_in", "atomic_directory", "atomic_file", "check_bucket",
+    "clear_leftovers", "clear_scratch", "copy_file", "create_json", "delete", "exists", "file_crc32c", "is_cached",
+    "is_remote", "join", "list_files", "list_names", "list_tree", "local_copy", "naming", "read_bytes", "read_json",
+    "read_range", "require_file", "scratch_folder", "scratch_prefix", "stage", "unchanged", "version_of", "write_json",
+    "write_text",
 ]  # fmt: skip
 
 SHARD_PATTERN = "*.tfrecord"
-StrPath = str | os.PathLike[str]
 
 
 def is_remote(path: StrPath) -> bool:

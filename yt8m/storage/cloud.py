@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from yt8m.errors import InputError, WriteConflict
 from yt8m.storage.google_calls import explained, patience
+from yt8m.storage.leftovers import StrPath
 from yt8m.storage.local import atomic_file
 
 SCHEME = "gs://"
@@ -177,7 +178,7 @@ def read_range(address: str, offset: int, length: int, generation: int | None = 
 
 def download(
     address: str,
-    path: str | os.PathLike[str],
+    path: StrPath,
     generation: int | None = None,
     given_up: threading.Event | None = None,
 ) -> None:
@@ -193,7 +194,7 @@ def download(
         )
 
 
-def upload(path: str | os.PathLike[str], address: str, expected_generation: int | None = None) -> int:
+def upload(path: StrPath, address: str, expected_generation: int | None = None) -> int:
     """A local file to an object, whole or not at all; returns its generation.
 
     Args:

@@ -12,10 +12,10 @@ import time
 import uuid
 from typing import Any
 
-from yt8m.errors import InputError
+from yt8m.errors import InputError, WriteConflict
 from yt8m.progress import log
 from yt8m.storage.processes import started, this_process
-from yt8m.storage.versioned import WriteConflict, versioned
+from yt8m.storage.versioned import versioned
 
 SECONDS = 60.0  # without a renewal, then a lease may be taken over
 RENEWALS = 4  # in that time

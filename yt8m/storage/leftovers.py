@@ -26,6 +26,7 @@ OLD = ".old"  # ends the name of the folder that another one was to replace, whe
 DAY_SECONDS = 86400.0
 FOREIGN = "__autograph_generated_file"  # what TensorFlow leaves in the temporary folder when it is killed: of no owner
 LONGEST = 150  # bytes of an output's name that the temporary one repeats
+StrPath = str | os.PathLike[str]
 OWNED = re.compile(r"(?P<name>.*)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-(?P<started>\d+)-\w+(?P<old>\.old)?")
 WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
@@ -74,9 +75,7 @@ def clear_scratch(parent: Path | None = None) -> None:
 
 
 @contextmanager
-def naming(
-    path: str | os.PathLike[str], temporary: Path | None = None, *, only_by_name: bool = False
-) -> Iterator[None]:
+def naming(path: StrPath, temporary: Path | None = None, *, only_by_name: bool = False) -> Iterator[None]:
     """Give errors of writing the path that they lack, and that of the output where they have the temporary one.
 
     The system names no path when a disk is full, and libraries have errors of their own that quote the system's. With

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yt8m.errors import InputError, WriteConflict
-from yt8m.storage.leftovers import OLD, PARTIAL, beside, naming, scratch_folder
+from yt8m.storage.leftovers import OLD, PARTIAL, StrPath, beside, naming, scratch_folder
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
 OPEN_FILE = re.compile(r"/proc/(?:self|thread-self|\d+)/fd/(\d+)")
@@ -79,7 +79,7 @@ def instead(folder: str, names: Iterable[str]) -> str:
     return "name the folder of the shards"
 
 
-def refuse_scheme(path: str | os.PathLike[str]) -> None:
+def refuse_scheme(path: StrPath) -> None:
     """Raise InputError for an address of a store that is not read, before it is taken for a path.
 
     A `Path` has one slash left of two.
@@ -94,7 +94,7 @@ def refuse_scheme(path: str | os.PathLike[str]) -> None:
     raise InputError(f"{scheme}://{rest}: only local paths and gs:// addresses are read and written; {remedy}")
 
 
-def require_file(path: str | os.PathLike[str], remedy: str = "check the path") -> Path:
+def require_file(path: StrPath, remedy: str = "check the path") -> Path:
     """The path, if it is a readable file; a one-line error with the remedy otherwise."""
     refuse_scheme(path)
     path = Path(path)
@@ -120,7 +120,7 @@ def is_cached(path: str, offset: int) -> bool:
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_file(path: StrPath) -> Iterator[Path]:
     """Yield a path to write to; on success it becomes `path`, on any error it is removed.
 
     A link is written through: its target is replaced, with the mode that it had. A device or a pipe gets the content.
@@ -148,7 +148,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def create_file(path: str | os.PathLike[str], data: bytes) -> None:
+def create_file(path: StrPath, data: bytes) -> None:
     """Create a file that must not be there, whole or not at all; of several that try at once exactly one succeeds.
 
     The file is written beside its name and then linked to it: unlike a rename, that fails where the name is taken.
@@ -179,7 +179,7 @@ def create_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 @contextmanager
-def atomic_directory(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[Path]:
+def atomic_directory(path: StrPath, *, replace: bool = True) -> Iterator[Path]:
     """Yield a folder to fill; on success it takes the place of `path` in one step, on any error it is removed.
 
     A link is written through: the folder that it names is replaced, with the mode that it had.

@@ -7,12 +7,11 @@ from types import ModuleType
 
 import google_crc32c
 
-from yt8m.storage.leftovers import PARTIAL, scratch_folder
+from yt8m.storage.leftovers import PARTIAL, StrPath, scratch_folder
 from yt8m.storage.local import FileInfo, atomic_file, require_file
 
 SCHEME = "gs://"
 CHUNK = 1 << 22
-StrPath = str | os.PathLike[str]
 
 
 def _cloud() -> ModuleType:

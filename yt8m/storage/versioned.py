@@ -11,13 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from yt8m.errors import InputError
-from yt8m.storage.leftovers import PARTIAL, scratch_folder
+from yt8m.errors import InputError, WriteConflict
+from yt8m.storage.leftovers import PARTIAL, StrPath, scratch_folder
 from yt8m.storage.local import atomic_file
-
-
-class WriteConflict(InputError):
-    """The file is not of the version that was to be replaced: somebody else was first."""
 
 
 class Versioned(Protocol):
@@ -36,7 +32,7 @@ class Versioned(Protocol):
 class LocalVersioned:
     """A local file, replaced atomically."""
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: StrPath):
         self._path = Path(path)
 
     def read(self) -> tuple[bytes | None, Any]:
@@ -92,21 +88,15 @@ class RemoteVersioned:
         with scratch_folder() as scratch:
             local = scratch / "content"
             local.write_bytes(content)
-            try:
-                return cloud.upload(local, self._address, version or 0)
-            except cloud.WriteConflict as error:
-                raise WriteConflict(str(error)) from error
+            return cloud.upload(local, self._address, version or 0)
 
     def delete(self, version: Any) -> None:
         from yt8m.storage import cloud
 
-        try:
-            cloud.delete(self._address, version)
-        except cloud.WriteConflict as error:
-            raise WriteConflict(str(error)) from error
+        cloud.delete(self._address, version)
 
 
-def versioned(path: str | os.PathLike[str]) -> Versioned:
+def versioned(path: StrPath) -> Versioned:
     """The file or object at a path or gs:// address."""
     text = os.fspath(path)
     return RemoteVersioned(text) if text.startswith("gs://") else LocalVersioned(text)

@@ -15,24 +15,24 @@ import numpy as np
 from yt8m.artifacts import refuse_repeated
 from yt8m.data.records.video_index import EACH_ONCE, read_index
 from yt8m.prediction.table import Predictions, read_predictions
+from yt8m.prediction.top_k import TOP
 from yt8m.progress import Progress
-from yt8m.storage import atomic_file
+from yt8m.storage import StrPath, atomic_file
 from yt8m.submission.checks import check_ids, check_rows, check_same_videos, refuse
 from yt8m.submission.ensemble import average, check_ensemble
 from yt8m.submission.size import check_size
 from yt8m.submission.text import HEADER, lines
 
-__all__ = ["PAIRS", "write_csv", "write_submission"]
+__all__ = ["write_csv", "write_submission"]
 
-PAIRS = 20
 _ROWS = 8192  # the text of a chunk (3 MB) stays in the cache
 
 
 def write_submission(
     predictions: list[str],
-    output: str | os.PathLike[str],
+    output: StrPath,
     *,
-    index: str | os.PathLike[str] | None = None,
+    index: StrPath | None = None,
     models: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write the submission of a predictions file, or of the mean of several.
@@ -79,7 +79,7 @@ def write_submission(
     }
 
 
-def write_csv(names: list[str], tables: list[Predictions], output: str | os.PathLike[str]) -> int:
+def write_csv(names: list[str], tables: list[Predictions], output: StrPath) -> int:
     """Write the CSV of tables that are known to belong together; checks every row, and returns the bytes written.
 
     Args:
@@ -101,7 +101,7 @@ def write_csv(names: list[str], tables: list[Predictions], output: str | os.Path
 
 def pairs_of(table: Predictions) -> int:
     """Pairs of a video in the submission: 20, or all classes of a model that has fewer."""
-    return min(PAIRS, int(table.metadata["num_classes"]))
+    return min(TOP, int(table.metadata["num_classes"]))
 
 
 def _check_table(name: str, table: Predictions) -> None:
@@ -118,10 +118,10 @@ def _chunks(names: list[str], tables: list[Predictions]) -> Iterator[tuple[np.nd
     """Ids, labels int32 [n, 20] and confidences float32 [n, 20] of consecutive videos, checked."""
     first = tables[0]
     if len(tables) > 1:
-        yield from average(names, tables, PAIRS)
+        yield from average(names, tables, TOP)
         return
     for start in range(0, len(first), _ROWS):
         rows = slice(start, start + _ROWS)
-        labels, confidences = first.top_labels[rows, :PAIRS], first.top_confidences[rows, :PAIRS]
+        labels, confidences = first.top_labels[rows, :TOP], first.top_confidences[rows, :TOP]
         check_rows(names[0], first.video_ids[rows], labels, confidences, first.metadata["num_classes"])
         yield first.video_ids[rows], labels, confidences

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from yt8m.registry.located_model import locate_model
+from yt8m.registry.manifest import locate_model
 from yt8m.submission.checks import refuse
 
 LIMIT = 2**30

@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 
 from yt8m import storage
-from yt8m.errors import InputError
+from yt8m.errors import InputError, WriteConflict
 from yt8m.progress import log
+from yt8m.storage import StrPath
 from yt8m.storage.lease import Lease, LeaseLost
-from yt8m.storage.versioned import WriteConflict, versioned
+from yt8m.storage.versioned import versioned
 from yt8m.training.state import State
 
 POINTER, LEASE, ARRAYS = "checkpoint.json", "lease.json", ".npz"
@@ -41,7 +42,7 @@ class Checkpoints:
         configuration: all that decides the result; JSON.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], configuration: dict[str, Any]):
+    def __init__(self, folder: StrPath, configuration: dict[str, Any]):
         self.folder, self.configuration = os.fspath(folder), configuration
         self._lease = Lease(self._path(LEASE), "training")
         self._pointer, self._version = versioned(self._path(POINTER)), None

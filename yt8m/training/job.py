@@ -1,6 +1,5 @@
 """What a training is asked to do: read, checked against each other, and summed up as a configuration."""
 
-import os
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,11 @@ from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.presets import level_problem, load_preset
 from yt8m.registry.identity import model_identity, window_of
 from yt8m.seeds import check_seed
+from yt8m.storage import StrPath
 from yt8m.training.plan import PhasePlan, plan_phases
 from yt8m.training.warm_start import InitialModel, Teacher, read_initial_model, read_teacher
 from yt8m.vocabulary import classes_of
 
-StrPath = str | os.PathLike[str]
 EXPORTS = ("best", "last")
 
 

@@ -9,10 +9,10 @@ from keras import ops
 
 from yt8m.models.batch_norm import BatchNorm
 from yt8m.models.dropout import rows_from
+from yt8m.prediction.top_k import TOP
 from yt8m.training.optimizer import AveragingAdam
 from yt8m.training.replicas import Replicas
 
-TOP = 20
 LABELS, TEACHER = "labels", "teacher"
 XLA = True
 """Whether steps are compiled. Tests of what surrounds a step do without: its first run takes a fifth of the time."""

@@ -15,9 +15,9 @@ from yt8m.loader.sampling import MAX_FRAMES
 from yt8m.models.float16 import can_narrow
 from yt8m.models.frame_sampling import FrameSampling
 from yt8m.models.tagger import AUDIO, RGB
+from yt8m.prediction.top_k import TOP
 
 SIGNATURE = "serving_default"
-TOP = 20
 REPEATABLE = ("even", "all")
 
 

@@ -1,6 +1,5 @@
 """Train a model by a preset: the whole of `yt8m train`."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ from yt8m.loader import DEFAULT_STAGING, Staging
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
 from yt8m.registry.manifest import MANIFEST, SAVED_MODEL, check_files, read_manifest
-from yt8m.storage import alone_in, join
+from yt8m.storage import StrPath, alone_in, join
 from yt8m.training.checkpoint import Checkpoints, first_difference, holds_checkpoint
 from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job, read_job
 
 MODEL, CHECKPOINT = "model", "checkpoint"
-StrPath = str | os.PathLike[str]
 
 
 def train(

@@ -16,8 +16,7 @@ from yt8m.errors import InputError
 from yt8m.loader import PADDING
 from yt8m.prediction.table import Predictions, read_predictions
 from yt8m.registry.manifest import MANIFEST, read_manifest
-
-StrPath = str | os.PathLike[str]
+from yt8m.storage import StrPath
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ candidate that asked for the model; pipelines download every byte under an artif
 """
 
 import contextlib
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from yt8m.artifacts import fingerprint, read_table
 from yt8m.errors import InputError
 from yt8m.loader import DEFAULT_STAGING
+from yt8m.prediction.top_k import TOP
 from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
@@ -23,14 +23,11 @@ from yt8m.registry.candidates import check_candidate
 from yt8m.registry.champions import Registry
 from yt8m.registry.files import local_model
 from yt8m.registry.identity import model_identity, window_of, written_as
-from yt8m.registry.located_model import LocatedModel, locate_model
-from yt8m.registry.manifest import summary_of
-from yt8m.storage import atomic_file, exists, is_remote, join, read_json, scratch_folder, stage, write_json
+from yt8m.registry.manifest import MANIFEST, LocatedModel, locate_model, summary_of
+from yt8m.storage import StrPath, atomic_file, exists, is_remote, join, read_json, scratch_folder, write_json
 from yt8m.vocabulary import classes_of
 
-MANIFEST = "model.json"
 NOTHING, CHAMPION = STARTS = ("nothing", "champion")
-StrPath = str | os.PathLike[str]
 
 
 def train_candidate(
@@ -92,36 +89,26 @@ def _clear_checkpoint(work_root: str, manifest: dict[str, Any]) -> None:
     clear_finished(checkpoint_home(work_root, manifest["identity"]), manifest["identity"])
 
 
-def stage_model(manifest: StrPath, folder: StrPath) -> Path:
-    """The local folder of a manifest's model; one on gs:// is fetched into `folder` first.
+def predict_model(manifest: StrPath, index: StrPath, output: StrPath, *, top: int = TOP) -> dict[str, Any]:
+    """Predict the videos of an index with the model of a manifest; see `yt8m.prediction.predict.predict`.
+
+    What is finished of it is kept beside the model at the work root, so that a retried step goes on where it was.
 
     Raises:
         InputError: not a manifest, or the weights are gone from the work root.
     """
-    description = read_json(manifest)
-    uri, weights = description.get("uri"), description.get("weights", {}).get("file")
-    if not uri or not weights:
-        raise InputError(f"{manifest}: not the manifest of a trained model; give the one that train wrote")
-    if not exists(join(uri, weights)):
-        raise InputError(f"{join(uri, weights)}: the weights are gone from the work root; run again without cached "
-                         "results (of a run on this machine: remove its folder kfp)")  # fmt: skip
-    staged = [stage(join(uri, name), folder) for name in (MANIFEST, weights)]
-    return staged[0].parent
-
-
-def predict_model(manifest: StrPath, index: StrPath, output: StrPath, *, top: int = 20) -> dict[str, Any]:
-    """Predict the videos of an index with the model of a manifest; see `yt8m.prediction.predict.predict`.
-
-    What is finished of it is kept beside the model at the work root, so that a retried step goes on where it was.
-    """
     with quiet_start():
         from yt8m.prediction.predict import predict
 
+    model = locate_model(manifest)
+    weights = join(model.uri, model.manifest["weights"]["file"])
+    if not exists(weights):
+        raise InputError(f"{weights}: the weights are gone from the work root; run again without cached results (of a "
+                         "run on this machine: remove its folder kfp)")  # fmt: skip
     index_fingerprint = read_table(index, "video_index")[1]["fingerprint"]
-    uri = read_json(manifest).get("uri", "")
-    parts = join(uri.rstrip("/").rpartition("/")[0], "predictions", f"{index_fingerprint}-{top}")
-    with scratch_folder() as folder:
-        return predict([str(stage_model(manifest, folder))], index, output, top=top, parts=parts)
+    parts = join(model.uri.rstrip("/").rpartition("/")[0], "predictions", f"{index_fingerprint}-{top}")
+    with local_model(model.uri) as folder:
+        return predict([folder], index, output, top=top, parts=parts)
 
 
 def _champion(start_from: str, registry: str | None, preset: dict[str, Any]) -> LocatedModel | None:

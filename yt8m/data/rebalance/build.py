@@ -1,6 +1,5 @@
 """From an index and a recipe to a training set."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,14 +14,15 @@ from yt8m.data.records import video_index
 from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.errors import InputError
 from yt8m.seeds import check_seed
+from yt8m.storage import StrPath
 
 
 def build_training_set(
-    index: str | os.PathLike[str],
-    recipe: str | os.PathLike[str],
-    output: str | os.PathLike[str],
+    index: StrPath,
+    recipe: StrPath,
+    output: StrPath,
     *,
-    exclude: Iterable[str | os.PathLike[str]] = (),
+    exclude: Iterable[StrPath] = (),
     batch_size: int = 160,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def apply_recipe(recipe: Recipe, facts: Facts) -> np.ndarray:
     return np.stack([_apply_rule(recipe, facts, rule, phase) for phase, rule in enumerate(recipe.rules)])
 
 
-def excluded_rows(index: VideoIndex, exclude: Iterable[str | os.PathLike[str]]) -> np.ndarray:
+def excluded_rows(index: VideoIndex, exclude: Iterable[StrPath]) -> np.ndarray:
     """Which videos' ids also occur in one of the index files; bool [n].
 
     Raises:

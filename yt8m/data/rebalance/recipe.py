@@ -25,6 +25,7 @@ from yt8m.data.rebalance.repeat import Repeat, parse_repeat
 from yt8m.data.rebalance.selection import Selection, parse_selection
 from yt8m.data.rebalance.training_set import CONVERGED, RESTARTS, Phase, Until
 from yt8m.errors import InputError
+from yt8m.storage import StrPath
 
 FOLDER = Path(__file__).parents[2] / "presets" / "recipes"
 PHASE_KEYS = ("name", "select", "limit", "repeat", "until", "restart")
@@ -56,7 +57,7 @@ def recipe_names() -> dict[str, str]:
     return {path.stem: load_recipe(path.stem).description for path in sorted(FOLDER.glob("*.yaml"))}
 
 
-def load_recipe(name_or_file: str | os.PathLike[str]) -> Recipe:
+def load_recipe(name_or_file: StrPath) -> Recipe:
     """A built-in recipe by name, or one of a YAML file.
 
     Raises:

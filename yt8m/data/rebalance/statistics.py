@@ -13,6 +13,7 @@ from yt8m.data.rebalance.facts import Facts
 from yt8m.data.rebalance.statistics_page import render_statistics
 from yt8m.data.records.video_index import read_index
 from yt8m.errors import InputError
+from yt8m.storage import StrPath
 from yt8m.vocabulary import Vocabulary, read_vocabulary
 
 CUTS = (300, 900)
@@ -23,10 +24,10 @@ FRAMES_A_BIN = 10
 
 
 def build_statistics(
-    index: str | os.PathLike[str],
-    output_dir: str | os.PathLike[str],
+    index: StrPath,
+    output_dir: StrPath,
     *,
-    vocabulary: str | os.PathLike[str] | None = None,
+    vocabulary: StrPath | None = None,
 ) -> dict[str, Any]:
     """Compute the statistics of an index; write `statistics.json` and `statistics.html` into a folder.
 

@@ -4,7 +4,6 @@ Nothing is copied to rebalance a dataset: a training set says which videos are r
 The file holds the columns of the index, then `repeats_0`, `repeats_1`, ... (int32, one for each phase).
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from yt8m.artifacts import fingerprint, fingerprint_bytes, read_table, write_table
 from yt8m.data.records.video_index import VideoIndex
+from yt8m.storage import StrPath
 
 KIND = "training_set"
 CONVERGED = "converged"
@@ -129,13 +129,13 @@ class TrainingSet:
         }
 
 
-def write_training_set(path: str | os.PathLike[str], training_set: TrainingSet) -> None:
+def write_training_set(path: StrPath, training_set: TrainingSet) -> None:
     """Write a training set, atomically; same content, same bytes."""
     repeats = {f"repeats_{p}": pa.array(row.astype(np.int32)) for p, row in enumerate(training_set.repeats)}
     write_table(path, pa.table({**training_set.index.columns(), **repeats}), KIND, training_set.metadata())
 
 
-def read_training_set(path: str | os.PathLike[str]) -> TrainingSet:
+def read_training_set(path: StrPath) -> TrainingSet:
     """Read a training set; raises InputError when it is missing or something else."""
     table, metadata = read_table(path, KIND)
     phases = tuple(Phase.from_json(value) for value in metadata["phases"])

@@ -13,7 +13,7 @@ from yt8m.data.records.scan import ShardScan, scan_shard
 from yt8m.data.records.video_index import Shard, VideoIndex, write_index
 from yt8m.errors import InputError
 from yt8m.progress import Progress, log
-from yt8m.storage import FileInfo, is_cached, is_remote, join, list_files, unchanged, version_of
+from yt8m.storage import FileInfo, StrPath, is_cached, is_remote, join, list_files, unchanged, version_of
 
 GS = "gs://"
 SIMULATED = "-simulated"
@@ -24,7 +24,7 @@ PROBED = 8
 
 def build_index(
     sources: list[str],
-    output: str | os.PathLike[str],
+    output: StrPath,
     *,
     source_root: str | None = None,
     verify: bool = False,

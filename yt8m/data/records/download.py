@@ -25,7 +25,7 @@ import urllib3
 
 from yt8m.errors import InputError
 from yt8m.progress import Progress, log
-from yt8m.storage import PARTIAL, alone_in
+from yt8m.storage import PARTIAL, StrPath, alone_in
 
 MIRRORS = ("us", "eu", "asia")
 PARTITIONS = ("train", "validate", "test")
@@ -72,7 +72,7 @@ def shard_number(name: str) -> int | None:
 
 def download(
     source: Source,
-    output_dir: str | os.PathLike[str],
+    output_dir: StrPath,
     *,
     first: int = 0,
     last: int | None = None,

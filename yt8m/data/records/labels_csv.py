@@ -9,7 +9,7 @@ from pyarrow import csv
 
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
-from yt8m.storage import is_remote, local_copy
+from yt8m.storage import StrPath, is_remote, local_copy
 
 ID_COLUMN, LABELS_COLUMN = "VideoId", "Labels"
 SUFFIXES = (".csv", ".csv.gz")
@@ -23,7 +23,7 @@ def is_labels_csv(source: str) -> bool:
     return source.endswith(SUFFIXES)
 
 
-def read_labels_csv(path: str | os.PathLike[str]) -> VideoIndex:
+def read_labels_csv(path: StrPath) -> VideoIndex:
     """The index of labels of a CSV file (plain or gzip), one row a video; the labels may be empty.
 
     Raises:
@@ -54,7 +54,7 @@ def read_labels_csv(path: str | os.PathLike[str]) -> VideoIndex:
     )  # fmt: skip
 
 
-def _check_rows(path: str | os.PathLike[str], column: pa.Array, good: pa.Array) -> None:
+def _check_rows(path: StrPath, column: pa.Array, good: pa.Array) -> None:
     bad = np.flatnonzero(~good.to_numpy(zero_copy_only=False))
     if len(bad):
         row = int(bad[0])

@@ -37,6 +37,7 @@ from yt8m.progress import Progress, log
 from yt8m.seeds import check_seed
 from yt8m.storage import (
     FileInfo,
+    StrPath,
     alone_in,
     atomic_file,
     delete,
@@ -97,7 +98,7 @@ class Simulation:
 
 def simulate(
     sources: list[str],
-    output_dir: str | os.PathLike[str],
+    output_dir: StrPath,
     *,
     max_frames: int = 300,
     localized: bool = False,
@@ -159,7 +160,7 @@ class _Source:
         self.path, self._generation, self._version = file.path, file.generation, version_of(file.path)
 
     @contextmanager
-    def read(self, scratch: str | os.PathLike[str]) -> Iterator[str]:
+    def read(self, scratch: StrPath) -> Iterator[str]:
         """Yield a local file with its content: itself, or a copy in `scratch` of the object that was listed.
 
         Raises:

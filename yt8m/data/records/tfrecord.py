@@ -16,7 +16,7 @@ import numpy as np
 
 from yt8m.data.records.wire import Buffer
 from yt8m.errors import FETCH, RecordError
-from yt8m.storage import require_file
+from yt8m.storage import StrPath, require_file
 
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
@@ -136,7 +136,7 @@ def read_payload(buffer: Buffer, offset: int, length: int, verify: bool = True) 
     return payload
 
 
-def iterate(path: str | os.PathLike[str]) -> Iterator[tuple[int, memoryview]]:
+def iterate(path: StrPath) -> Iterator[tuple[int, memoryview]]:
     """The records of a shard: (byte of the record's header, payload as a view of the mapped file), CRC checked.
 
     Raises:
@@ -155,7 +155,7 @@ def iterate(path: str | os.PathLike[str]) -> Iterator[tuple[int, memoryview]]:
         offset, record = offset + OVERHEAD + length, record + 1
 
 
-def map_file(path: str | os.PathLike[str]) -> memoryview:
+def map_file(path: StrPath) -> memoryview:
     """A file's bytes as a read-only memory map; raises InputError when it is missing."""
     with open(require_file(path), "rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
@@ -171,7 +171,7 @@ class RecordWriter:
             writer.write(payload)
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: StrPath):
         self._file: BinaryIO = open(path, "wb", buffering=1 << 20)  # noqa: SIM115
         self.size = 0
 

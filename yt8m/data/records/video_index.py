@@ -6,7 +6,6 @@ the record's frame in the shard, in bytes), `length` int32 (of its payload), `nu
 An index of labels alone (from a CSV) has shard -1, offset -1, length 0 and num_frames 0, and no checksums.
 """
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +23,8 @@ from yt8m.artifacts import (
     write_table,
 )
 from yt8m.progress import log
+from yt8m.ragged import ragged_positions
+from yt8m.storage import StrPath
 
 KIND = "video_index"
 EACH_ONCE = "index each shard once, and leave out a shard that repeats videos of another"
@@ -100,7 +101,7 @@ class VideoIndex:
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows)
         counts = self.labels_per_video[rows]
         bounds = np.concatenate(([0], np.cumsum(counts)))
-        positions = np.arange(bounds[-1]) + np.repeat(self.bounds[rows] - bounds[:-1], counts)
+        positions = ragged_positions(self.bounds[rows], counts)
         return VideoIndex(
             self.video_ids[rows], self.shard_numbers[rows], self.offsets[rows], self.lengths[rows],
             self.num_frames[rows], self.labels[positions], bounds, self.shards, self.source_root, self.level,
@@ -154,19 +155,17 @@ class VideoIndex:
         )
 
 
-def write_index(path: str | os.PathLike[str], index: VideoIndex) -> None:
+def write_index(path: StrPath, index: VideoIndex) -> None:
     """Write an index file, atomically."""
     write_table(path, pa.table(index.columns()), KIND, index.metadata())
 
 
-def read_index(path: str | os.PathLike[str]) -> VideoIndex:
+def read_index(path: StrPath) -> VideoIndex:
     """Read an index file; raises InputError when it is missing or something else."""
     return VideoIndex.from_table(*read_table(path, KIND))
 
 
-def warn_of_shared(
-    path: str | os.PathLike[str], video_ids: np.ndarray, training: str | os.PathLike[str], trained_on: np.ndarray
-) -> None:
+def warn_of_shared(path: StrPath, video_ids: np.ndarray, training: StrPath, trained_on: np.ndarray) -> None:
     """Say on stderr how many videos to be judged are ones that the model learns from, if any are.
 
     Args:

@@ -1,6 +1,5 @@
 """Error analysis of predictions: a page for people, and the same findings as tables and JSON."""
 
-import os
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from yt8m.evaluation.analysis.report_input import ReportInput
 from yt8m.evaluation.calibration import calibration
 from yt8m.evaluation.influence import gap_influences, normal_interval
 from yt8m.evaluation.slices import by_labels, by_number_of_labels, label_buckets, training_buckets, verticals
+from yt8m.storage import StrPath
 
 MOST = 30
 BEST_AND_WORST = 15
@@ -27,11 +27,11 @@ CUMULATIVE_AT = (100, 300, 900, 978)
 
 
 def analyze(
-    predictions: str | os.PathLike[str],
-    output_dir: str | os.PathLike[str],
+    predictions: StrPath,
+    output_dir: StrPath,
     *,
-    index: str | os.PathLike[str] | None = None,
-    vocabulary: str | os.PathLike[str] | None = None,
+    index: StrPath | None = None,
+    vocabulary: StrPath | None = None,
 ) -> dict[str, Any]:
     """Explain the errors of predictions.
 
@@ -102,7 +102,7 @@ def _findings(
 def _metrics(evaluated: Evaluated) -> dict[str, Any]:
     """The scores, with the 95 % interval of GAP over videos."""
     interval = normal_interval(evaluated.result["gap"], gap_influences(evaluated.predictions))
-    return {**evaluated.result, "gap_low": interval.low, "gap_high": interval.high}
+    return {**evaluated.result, **interval.named("gap")}
 
 
 def _label_counts(evaluated: Evaluated, labels: pd.DataFrame) -> dict[str, int]:

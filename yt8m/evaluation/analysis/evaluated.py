@@ -1,6 +1,5 @@
 """Scored predictions, beside what is known about their labels and about the videos that the model was trained on."""
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +9,7 @@ from yt8m.artifacts import lists_from_arrow, read_table
 from yt8m.evaluation.analysis.companions import Companions
 from yt8m.evaluation.label_info import LabelInfo, read_label_info
 from yt8m.evaluation.scored_predictions import ScoredPredictions, read_scored
+from yt8m.storage import StrPath
 
 UNKNOWN_VERTICALS = ("", "(Unknown)")
 
@@ -82,9 +82,9 @@ class Evaluated(ScoredPredictions):
 
 
 def read_evaluated(
-    predictions: str | os.PathLike[str],
-    index: str | os.PathLike[str] | None = None,
-    vocabulary: str | os.PathLike[str] | None = None,
+    predictions: StrPath,
+    index: StrPath | None = None,
+    vocabulary: StrPath | None = None,
 ) -> Evaluated:
     """Read a predictions file and what there is about its labels, and check that they belong together.
 
@@ -102,6 +102,6 @@ def read_evaluated(
     return Evaluated(scored.predictions, scored.metrics, labels, None if index is None else _read_training(index))
 
 
-def _read_training(path: str | os.PathLike[str]) -> Training:
+def _read_training(path: StrPath) -> Training:
     table, _ = read_table(path, "video_index")
     return Training(*lists_from_arrow(table["labels"]))

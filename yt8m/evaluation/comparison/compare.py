@@ -32,9 +32,8 @@ from yt8m.evaluation.slices import (
     verticals,
     videos_by_number_of_labels,
 )
-from yt8m.storage import join, write_json, write_text
+from yt8m.storage import StrPath, join, write_json, write_text
 
-StrPath = str | os.PathLike[str]
 MOST = 15
 POWER = 0.8
 PAGE = "compare.html"
@@ -121,8 +120,7 @@ def _side(path: StrPath, scored: ScoredPredictions) -> dict[str, Any]:
         "path": os.fspath(path),
         "models": [model["name"] for model in metadata["models"]],
         **{key: scored.result[key] for key in ("gap", "map", "hit_at_1", "perr")},
-        "gap_low": interval.low,
-        "gap_high": interval.high,
+        **interval.named("gap"),
         "fingerprint": metadata.get("fingerprint"),
     }
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from yt8m.errors import InputError
+from yt8m.ragged import ragged_positions
 
 ROUNDING_EXCESS = 1e-6
 
@@ -85,10 +86,10 @@ def _average_ties(keys: np.ndarray, places: np.ndarray, precisions: np.ndarray) 
         return
     pairs = hits + misses
     pairs_above, hits_above = len(keys) - places[first] - hits, len(places) - first - hits
-    inverses = np.add.reduceat(1 / _ranges(pairs_above + 1, pairs), np.cumsum(pairs) - pairs)
+    inverses = np.add.reduceat(1 / ragged_positions(pairs_above + 1, pairs), np.cumsum(pairs) - pairs)
     rate = (hits - 1) / (pairs - 1)
     expected = rate + (hits_above + 1 - rate * (pairs_above + 1)) / pairs * inverses
-    precisions[_ranges(first, hits)] = np.repeat(expected, hits)
+    precisions[ragged_positions(first, hits)] = np.repeat(expected, hits)
 
 
 def _mixed_ties(keys: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -103,9 +104,3 @@ def _mixed_ties(keys: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.nd
     more = keys[np.maximum(lowest - 2, 0)] == keys[lowest - 1]
     misses[more] = lowest[more] - np.searchsorted(keys, keys[lowest[more] - 1])
     return first, hits, misses
-
-
-def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The integers start, ..., start + count - 1 of each range, one range after the other."""
-    offsets = np.cumsum(counts) - counts
-    return np.arange(counts.sum()) + np.repeat(starts - offsets, counts)

@@ -8,8 +8,8 @@ import numpy as np
 from yt8m.errors import InputError
 from yt8m.evaluation.metrics.functions import hits_in_top, mean_of_known, perr_counts, perr_of_counts
 from yt8m.evaluation.metrics.pairs import average_precisions_of_sorted, checked, gap_of_sorted, make_pairs
+from yt8m.prediction.top_k import TOP, top_k
 from yt8m.prediction.top_k import label_ranks as ranks_of_labels
-from yt8m.prediction.top_k import top_k
 
 
 class Metrics:
@@ -31,7 +31,7 @@ class Metrics:
         ```
     """
 
-    def __init__(self, num_classes: int, k: int = 20):
+    def __init__(self, num_classes: int, k: int = TOP):
         self.num_classes, self.k = num_classes, min(k, num_classes)
         self.class_positives = np.zeros(num_classes, np.int64)
         self.videos = 0
