@@ -71,9 +71,9 @@ def _set_kubernetes(task: dsl.PipelineTask, resources: Resources, profile: Profi
             task, volume_name="shared-memory", mount_path=SHARED_MEMORY, medium="Memory",
             size_limit=resources.shared_memory,
         )  # fmt: skip
-    for claim, path in profile.volumes:
-        kubernetes.mount_pvc(task, pvc_name=claim, mount_path=path)
+    for volume in profile.volumes:
+        kubernetes.mount_pvc(task, pvc_name=volume.claim, mount_path=volume.path)
     for key, value in resources.node_selector.items():
         kubernetes.add_node_selector(task, label_key=key, label_value=value)
     for toleration in resources.tolerations:
-        kubernetes.add_toleration(task, **toleration)
+        kubernetes.add_toleration(task, **toleration.model_dump(exclude_none=True))

@@ -59,7 +59,7 @@ def _find(client: docker.DockerClient, name: str) -> Any:
     try:
         return client.images.get(name)
     except ImageNotFound as error:
-        if not DIGEST.fullmatch(name):
+        if DIGEST not in name:
             raise InputError(f"there is no image {name} on this machine; `make images` builds it "
                              "(without a GPU: make images TRAINER=cpu)") from error  # fmt: skip
     log(f"pulling {name}")

@@ -217,7 +217,7 @@ def _prepared(args: argparse.Namespace, make: MakeReproduction) -> Iterator[tupl
             raise InputError(f"parameter seeds: {int(values['seeds'])}; give the trainings a run, or 0 for the scale's")
         if not values["plan"]:
             wanted(load_paper(values["scale"]), values["experiments"])
-        check_places(given, known, args.target, [path for _, path in profile.volumes])
+        check_places(given, known, args.target, [volume.path for volume in profile.volumes])
         settings = fingerprint([package.read_text("utf-8"), given, args.service_account])
         yield Job(run_name("reproduce"), package, given, settings, args.service_account), values
 

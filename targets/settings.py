@@ -1,67 +1,126 @@
 """`settings.yaml`, read and checked: the profiles that say where the pipeline runs and what each step asks for."""
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import yaml
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from yt8m.checks.thresholds import read_thresholds
 from yt8m.errors import InputError
+from yt8m.schema import Amount, Schema, Text, Whole, exactly, matches, needs, read_as
 from yt8m.storage import StrPath, require_file
 
 PINNED_PROFILES = ("test", "prod")
 KINDS = ("data", "train", "predict")
-DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
-IMAGE = re.compile(r"[^\s@]+(@sha256:[0-9a-f]{64})?")
-CPU = re.compile(r"\d+(\.\d+)?|\d+m")
-BYTES = re.compile(r"\d+(\.\d+)?([KMGT]i?)?")
-OPERATORS = ("Exists", "Equal")
-EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+DIGEST = "@sha256:"
 SPOT = {
-    "gke": ({"cloud.google.com/gke-spot": "true"}, "cloud.google.com/gke-spot=true"),
+    "gke": ({"cloud.google.com/gke-spot": "true"}, {"key": "cloud.google.com/gke-spot", "value": "true"}),
     "eks": ({"eks.amazonaws.com/capacityType": "SPOT"}, None),
     "karpenter": ({"karpenter.sh/capacity-type": "spot"}, None),
-    "aks": ({"kubernetes.azure.com/scalesetpriority": "spot"}, "kubernetes.azure.com/scalesetpriority=spot"),
+    "aks": (
+        {"kubernetes.azure.com/scalesetpriority": "spot"},
+        {"key": "kubernetes.azure.com/scalesetpriority", "value": "spot"},
+    ),
 }
-"""By provider: the labels of its spot nodes, and their taint (key=value, NoSchedule) if they have one."""
+"""By provider: the labels of its spot nodes, and their taint (NoSchedule) if they have one."""
+
+Image = Annotated[str, matches(r"[^\s@]+(@sha256:[0-9a-f]{64})?", "an image name")]
+Cores = Annotated[str, matches(r"\d+(\.\d+)?|\d+m", 'a number of cores such as "4" or 500m')]
+Bytes = Annotated[str, matches(r"\d+(\.\d+)?([KMGT]i?)?", "a quantity of bytes such as 16G or 4Gi")]
+FromZero = Annotated[int, Field(ge=0), needs("a whole number from 0")]
 
 
-@dataclass(frozen=True)
-class Gpu:
+class Gpu(Schema):
     """GPUs of a step: how many, and what each target calls them."""
 
-    count: int
-    kfp: str
-    vertex: str
+    count: Whole
+    kfp: Text
+    vertex: Annotated[str, matches("[A-Z0-9_]+")]
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(Schema):
     """Attempts after the first, and the waits between them in seconds (doubled every time)."""
 
-    attempts: int
-    backoff_seconds: int
-    backoff_max_seconds: int
+    attempts: FromZero
+    backoff_seconds: FromZero
+    backoff_max_seconds: FromZero
+
+    @field_validator("backoff_max_seconds")
+    @classmethod
+    def _holds_the_first(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("attempts") and value < max(info.data.get("backoff_seconds", 0), 1):
+            raise ValueError("at least backoff_seconds, and at least 1 (attempts: 0 for no retry), is needed; it is "
+                             f"{value}")  # fmt: skip
+        return value
 
 
-@dataclass(frozen=True)
-class Resources:
+class Toleration(Schema):
+    """Of a taint, as Kubernetes has it."""
+
+    key: Text
+    operator: Literal["Exists", "Equal"]
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+    value: Text | None = None
+
+    @model_validator(mode="after")
+    def _has_its_value(self) -> Self:
+        if (self.operator == "Equal") != (self.value is not None):
+            raise ValueError("a value with operator Equal, and none with Exists, is needed; it is "
+                             f"{self.model_dump(exclude_none=True)}")  # fmt: skip
+        return self
+
+
+class Volume(Schema):
+    """A claim, and where steps have it."""
+
+    claim: Text
+    path: Annotated[str, matches("/.+", "an absolute path")]
+
+
+class Resources(Schema):
     """What a kind of step asks of the cluster; the quantities are Kubernetes' (`"4"`, `16G`).
 
     `node_selector` and `tolerations` include those that `spot` (a key of `SPOT`, or None) stands for.
     """
 
-    cpu: str
-    memory: str
-    timeout_minutes: int
+    cpu: Cores
+    memory: Bytes
+    timeout_minutes: Whole
     retry: Retry
-    shared_memory: str | None
-    gpu: Gpu | None
-    node_selector: dict[str, str]
-    tolerations: tuple[dict[str, str], ...]
-    spot: str | None = None
+    shared_memory: Bytes | None = None
+    gpu: Gpu | None = None
+    node_selector: dict[str, Text] = Field({})
+    tolerations: list[Toleration] = Field([])
+    spot: Annotated[
+        Literal["gke", "eks", "karpenter", "aks"] | None, needs("one of false, gke, eks, karpenter, aks")
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_what_spot_stands_for(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "spot" not in value:
+            return value
+        if value["spot"] in (False, "false"):
+            return {**value, "spot": None}
+        labels, taint = SPOT.get(value["spot"], ({}, None)) if isinstance(value["spot"], str) else ({}, None)
+        taints = [{**taint, "operator": "Equal", "effect": "NoSchedule"}] if taint else []
+        selector, tolerations = value.get("node_selector", {}), value.get("tolerations", [])
+        if not isinstance(selector, dict) or not isinstance(tolerations, list):
+            return value
+        return {**value, "node_selector": {**selector, **labels}, "tolerations": [*tolerations, *taints]}
+
+
+class _Profile(Schema):
+    images: Annotated[dict[str, Image], exactly("data", "trainer")]
+    volumes: list[Volume]
+    steps: Annotated[dict[str, Resources], exactly(*KINDS)]
+    rates: Annotated[dict[str, Amount], exactly(*KINDS)] = Field({})
+
+
+class _File(Schema):
+    profiles: dict[str, _Profile]
+    thresholds: dict[str, Any] = Field({})
 
 
 @dataclass(frozen=True)
@@ -71,7 +130,7 @@ class Profile:
     Attributes:
         name: of the profile.
         images: by kind (data, trainer).
-        volumes: as (claim, path).
+        volumes: that steps mount.
         steps: resources by kind of step (data, train, predict).
         rates: price of an hour by kind of step; empty when none are given.
         thresholds: that data must keep, those of the file that differ from the library's.
@@ -79,7 +138,7 @@ class Profile:
 
     name: str
     images: dict[str, str]
-    volumes: tuple[tuple[str, str], ...]
+    volumes: list[Volume]
     steps: dict[str, Resources]
     rates: dict[str, float]
     thresholds: dict[str, float]
@@ -96,158 +155,17 @@ def load_profile(path: StrPath, name: str) -> Profile:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
-    entries = _Entry(content, str(path)).only("profiles", optional=("thresholds",))
-    thresholds = _thresholds(entries["thresholds"]) if "thresholds" in entries else {}
-    loaded = {key: _profile(key, entry, thresholds) for key, entry in entries["profiles"].mapping().items()}
-    if name not in loaded:
-        raise InputError(f"{path}: there is no profile '{name}'; there are {', '.join(loaded)}")
-    return loaded[name]
-
-
-class _Entry:
-    """A value of the file together with its place in it."""
-
-    def __init__(self, value: Any, place: str):
-        self.value, self.place = value, place
-
-    def fail(self, needed: str) -> InputError:
-        return InputError(f"{self.place}: {needed} is needed; it is {self.value!r}")
-
-    def mapping(self) -> dict[str, "_Entry"]:
-        if not isinstance(self.value, dict):
-            raise self.fail("a mapping")
-        return {str(key): _Entry(value, f"{self.place} > {key}") for key, value in self.value.items()}
-
-    def only(self, *required: str, optional: tuple[str, ...] = ()) -> dict[str, "_Entry"]:
-        """The entries of a mapping that has these keys and no other."""
-        entries = self.mapping()
-        for key in required:
-            if key not in entries:
-                raise InputError(f"{self.place}: '{key}' is missing; it needs {', '.join(required)}")
-        for key in entries:
-            if key not in (*required, *optional):
-                raise InputError(f"{self.place}: there is no key '{key}'; it can have {', '.join(required + optional)}")
-        return entries
-
-    def items(self) -> list["_Entry"]:
-        if not isinstance(self.value, list):
-            raise self.fail("a list")
-        return [_Entry(value, f"{self.place}[{number}]") for number, value in enumerate(self.value)]
-
-    def text(self, pattern: re.Pattern[str] = re.compile(r".+"), needed: str = "a text") -> str:
-        if isinstance(self.value, bool) or not isinstance(self.value, str | int | float):
-            raise self.fail(needed)
-        if not pattern.fullmatch(str(self.value)):
-            raise self.fail(needed)
-        return str(self.value)
-
-    def whole(self, least: int) -> int:
-        if isinstance(self.value, bool) or not isinstance(self.value, int) or self.value < least:
-            raise self.fail(f"a whole number from {least}")
-        return self.value
-
-    def amount(self) -> float:
-        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not 0 <= self.value < 1e6:
-            raise self.fail("an amount from 0")
-        return float(self.value)
-
-    def choice(self, valid: tuple[str, ...]) -> str:
-        if self.value not in valid:
-            raise self.fail(f"one of {', '.join(valid)}")
-        return str(self.value)
-
-
-def _thresholds(entry: _Entry) -> dict[str, float]:
-    values = {key: value.value for key, value in entry.mapping().items()}
-    read_thresholds(values, entry.place)
-    return {key: float(value) for key, value in values.items()}
-
-
-def _rates(entry: _Entry) -> dict[str, float]:
-    return {key: value.amount() for key, value in entry.only(*KINDS).items()}
-
-
-def _profile(name: str, entry: _Entry, thresholds: dict[str, float]) -> Profile:
-    entries = entry.only("images", "volumes", "steps", optional=("rates",))
-    return Profile(
-        name=name,
-        images={key: _image(name, image) for key, image in entries["images"].only("data", "trainer").items()},
-        volumes=tuple(_volume(volume) for volume in entries["volumes"].items()),
-        steps={key: _resources(step) for key, step in entries["steps"].only(*KINDS).items()},
-        rates=_rates(entries["rates"]) if "rates" in entries else {},
-        thresholds=thresholds,
-    )
-
-
-def _image(profile: str, entry: _Entry) -> str:
-    image = entry.text(IMAGE, "an image name")
-    if profile in PINNED_PROFILES and not DIGEST.fullmatch(image):
-        raise InputError(f"{entry.place}: {image} names a tag; profile {profile} takes a digest (NAME@sha256:...), "
-                         "as a cluster reuses the cached results of an older image under the same tag")  # fmt: skip
-    return image
-
-
-def _volume(entry: _Entry) -> tuple[str, str]:
-    entries = entry.only("claim", "path")
-    return entries["claim"].text(), entries["path"].text(re.compile(r"/.+"), "an absolute path")
-
-
-def _resources(entry: _Entry) -> Resources:
-    optional = ("shared_memory", "gpu", "node_selector", "tolerations", "spot")
-    entries = entry.only("cpu", "memory", "timeout_minutes", "retry", optional=optional)
-
-    def given(key: str, read: Callable[[_Entry], Any], otherwise: Any) -> Any:
-        return read(entries[key]) if key in entries else otherwise
-
-    spot = given("spot", _spot, None)
-    labels, taint = SPOT[spot] if spot else ({}, None)
-    return Resources(
-        cpu=entries["cpu"].text(CPU, 'a number of cores such as "4" or 500m'),
-        memory=_bytes(entries["memory"]),
-        timeout_minutes=entries["timeout_minutes"].whole(1),
-        retry=_retry(entries["retry"]),
-        shared_memory=given("shared_memory", _bytes, None),
-        gpu=given("gpu", _gpu, None),
-        node_selector={**given("node_selector", lambda e: {k: v.text() for k, v in e.mapping().items()}, {}), **labels},
-        tolerations=given("tolerations", lambda e: tuple(_toleration(item) for item in e.items()), ())
-        + ((_taint(taint),) if taint else ()),
-        spot=spot,
-    )
-
-
-def _spot(entry: _Entry) -> str | None:
-    return None if entry.value is False else entry.choice(("false", *SPOT))
-
-
-def _taint(text: str) -> dict[str, str]:
-    key, value = text.split("=")
-    return {"key": key, "operator": "Equal", "value": value, "effect": "NoSchedule"}
-
-
-def _bytes(entry: _Entry) -> str:
-    return entry.text(BYTES, "a quantity of bytes such as 16G or 4Gi")
-
-
-def _retry(entry: _Entry) -> Retry:
-    entries = entry.only("attempts", "backoff_seconds", "backoff_max_seconds")
-    retry = Retry(**{key: value.whole(0) for key, value in entries.items()})
-    if retry.attempts and retry.backoff_max_seconds < max(retry.backoff_seconds, 1):
-        raise entries["backoff_max_seconds"].fail(
-            "at least backoff_seconds, and at least 1 (attempts: 0 for no retry),"
-        )
-    return retry
-
-
-def _gpu(entry: _Entry) -> Gpu:
-    entries = entry.only("count", "kfp", "vertex")
-    return Gpu(entries["count"].whole(1), entries["kfp"].text(), entries["vertex"].text(re.compile(r"[A-Z0-9_]+")))
-
-
-def _toleration(entry: _Entry) -> dict[str, str]:
-    entries = entry.only("key", "operator", "effect", optional=("value",))
-    toleration = {key: value.text() for key, value in entries.items()}
-    entries["operator"].choice(OPERATORS)
-    entries["effect"].choice(EFFECTS)
-    if (toleration["operator"] == "Equal") != ("value" in toleration):
-        raise entry.fail("a value with operator Equal, and none with Exists,")
-    return toleration
+    file = read_as(_File, content, str(path))
+    read_thresholds(file.thresholds, f"{path} > thresholds")
+    for pinned in PINNED_PROFILES:
+        for key, image in file.profiles[pinned].images.items() if pinned in file.profiles else ():
+            if DIGEST not in image:
+                raise InputError(
+                    f"{path} > profiles > {pinned} > images > {key}: {image} names a tag; profile {pinned} takes a "
+                    "digest (NAME@sha256:...), as a cluster reuses the cached results of an older image under the same "
+                    "tag"
+                )
+    if name not in file.profiles:
+        raise InputError(f"{path}: there is no profile '{name}'; there are {', '.join(file.profiles)}")
+    thresholds = {key: float(value) for key, value in file.thresholds.items()}
+    return Profile(name, **dict(file.profiles[name]), thresholds=thresholds)

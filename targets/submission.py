@@ -79,7 +79,7 @@ def prepared(
         known = declared(read_pipeline(package))
         standing = {key: entry.get("defaultValue") for key, entry in known.items()}
         given = check_meaning({**(defaults or {}), **_given(args, known)}, standing)
-        check_places(given, known, args.target, [path for _, path in profile.volumes])
+        check_places(given, known, args.target, [volume.path for volume in profile.volumes])
         values = {**standing, **given}
         settings = fingerprint([package.read_text("utf-8"), given, args.service_account])
         job = Job(name, package, given, settings, args.service_account)

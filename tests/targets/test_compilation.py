@@ -21,7 +21,7 @@ def test_the_hour_of_a_step_in_a_summary_is_that_of_the_estimate() -> None:
     assert rates == {kind: pytest.approx(prices.of(step, spot=False)[0], abs=1e-4)
                      for kind, step in profile.steps.items()}  # fmt: skip
     assert rates["train"] > rates["data"] > 0
-    spot = replace(profile, steps={**profile.steps, "train": replace(profile.steps["train"], spot="gke")})
+    spot = replace(profile, steps={**profile.steps, "train": profile.steps["train"].model_copy(update={"spot": "gke"})})
     assert rates_of(spot, "kfp")["train"] < rates["train"] == rates_of(spot, "vertex")["train"]
     own = {"data": 1.0, "train": 2.0, "predict": 3.0}
     assert rates_of(replace(profile, rates=own), "kfp") == own

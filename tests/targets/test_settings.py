@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from targets.prices import cores_of, gigabytes_of
-from targets.settings import Gpu, Retry, load_profile
+from targets.settings import Gpu, Retry, Toleration, Volume, load_profile
 from yt8m.errors import InputError
 
 SETTINGS = Path(__file__).parents[2] / "settings.yaml"
@@ -55,10 +55,10 @@ def test_a_step_fits_the_machine_that_is_meant_with_what_a_node_keeps_and_no_sma
 def test_values_arrive_as_they_are_written() -> None:
     train = load_profile(SETTINGS, "prod").steps["train"]
     assert (train.cpu, train.memory, train.shared_memory, train.timeout_minutes) == ("15", "56G", "16Gi", 2880)
-    assert train.gpu == Gpu(1, "nvidia.com/gpu", "NVIDIA_L4")
-    assert train.retry == Retry(5, 60, 1800)
-    assert train.tolerations == ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
-    assert load_profile(SETTINGS, "prod").volumes == (("yt8m", "/data"),)
+    assert train.gpu == Gpu(count=1, kfp="nvidia.com/gpu", vertex="NVIDIA_L4")
+    assert train.retry == Retry(attempts=5, backoff_seconds=60, backoff_max_seconds=1800)
+    assert train.tolerations == [Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")]
+    assert load_profile(SETTINGS, "prod").volumes == [Volume(claim="yt8m", path="/data")]
 
 
 def changed(tmp_path: Path, change: Callable[[dict[str, Any]], Any], profile: str = "dev") -> Path:
