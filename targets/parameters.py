@@ -15,14 +15,14 @@ import yaml
 from yt8m.checks.thresholds import read_thresholds
 from yt8m.data.rebalance.recipe import load_recipe, recipe_names
 from yt8m.errors import InputError
-from yt8m.presets import parse_yaml
+from yt8m.presets.schema import parse_yaml, read_yaml
 from yt8m.promotion import Thresholds, VertexTarget
 from yt8m.promotion.vertex import check_publishable
 from yt8m.registry.candidates import check_candidates
 from yt8m.runs.changes import registry_of
 from yt8m.runs.webhook import check_address
 from yt8m.seeds import check_seed
-from yt8m.storage import StrPath, check_bucket, is_remote, require_file
+from yt8m.storage import StrPath, check_bucket, is_remote
 from yt8m.training.work_root import STARTS
 
 MADE_BY_COMPILING = ("code_version",)
@@ -77,14 +77,7 @@ def read_parameters(path: StrPath, known: dict[str, dict[str, Any]]) -> dict[str
     Raises:
         InputError: no such file, no mapping, an unknown name, or a value of another type.
     """
-    text = require_file(path, "name a YAML file of parameters").read_text(encoding="utf-8", errors="replace")
-    try:
-        values = parse_yaml(text) or {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)  # not the line itself, which may hold a secret
-        where = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{where}: not a YAML file ({getattr(error, 'problem', None) or 'it is no text'})"
-                         ) from error  # fmt: skip
+    values = read_yaml(path, "name a YAML file of parameters") or {}
     if not isinstance(values, dict):
         raise InputError(f"{path}: a mapping of parameters is needed, such as {{seed: 3}}")
     for name in values:

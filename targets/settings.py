@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from yt8m.checks.thresholds import read_thresholds
 from yt8m.errors import InputError
-from yt8m.schema import Amount, Schema, Text, Whole, exactly, matches, needs, read_as
-from yt8m.storage import StrPath, require_file
+from yt8m.presets.schema import Amount, Schema, Text, Whole, exactly, matches, needs, read_as, read_yaml
+from yt8m.storage import StrPath
 
 PINNED_PROFILES = ("test", "prod")
 KINDS = ("data", "train", "predict")
@@ -150,11 +149,7 @@ def load_profile(path: StrPath, name: str) -> Profile:
     Raises:
         InputError: no such file or profile, an unknown or missing key, or a wrong value; with the place in the file.
     """
-    try:
-        text = require_file(path, "name the settings file with --settings").read_text("utf-8", "replace")
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
+    content = read_yaml(path, "name the settings file with --settings")
     file = read_as(_File, content, str(path))
     read_thresholds(file.thresholds, f"{path} > thresholds")
     for pinned in PINNED_PROFILES:

@@ -6,12 +6,13 @@ video; real programs reach a share of that. The table states the share as a rang
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import yaml
+from pydantic import Field
 
 from yt8m.errors import InputError
-from yt8m.storage import StrPath, require_file
+from yt8m.presets.schema import Schema, Text, Whole, needs, read_as, read_yaml
+from yt8m.storage import StrPath
 
 TABLE = Path(__file__).resolve().parent.parent / "benchmarks" / "throughput.yaml"
 FEATURES = 1152  # RGB and audio of a frame, a byte each as they are stored
@@ -21,6 +22,8 @@ TOUCHES = {"train": 6, "predict": 2}  # reads and writes of the frames' activati
 WEIGHT_BYTES = 32  # a training step reads and writes weights, gradients and two moments of 4 bytes: 8 accesses
 
 Interval = tuple[float, float]
+Above = Annotated[float, Field(gt=0)]
+Range = Annotated[list[Above], Field(min_length=2, max_length=2), needs("a range, such as [0.2, 0.6],")]
 
 
 @dataclass(frozen=True)
@@ -53,20 +56,45 @@ class Rate:
     source: str
 
 
+class Card(Schema):
+    """A card's data sheet: TFLOP/s by precision, and GB/s of its memory."""
+
+    tflops: dict[str, Above]
+    gb_per_second: Above
+
+
+class Row(Schema):
+    """A rate of a preset on a card, and for which model it holds."""
+
+    work: Literal["train", "predict"]
+    preset: Text
+    card: Text
+    precision: Literal["float32", "bfloat16", "float16"]
+    flops: Whole
+    batch_size: Whole
+    videos_per_second: Range
+    basis: Literal["measured", "computed"]
+    source: Text
+
+
+class Throughput(Schema):
+    """The table; see the file."""
+
+    cards: dict[str, Card]
+    utilisation: Range
+    input_gb_per_second: Range
+    index_videos_per_second: Range
+    step_minutes: Range
+    rows: list[Row]
+
+
 def read_throughput(path: StrPath = TABLE) -> dict[str, Any]:
     """The table: `cards`, `utilisation`, `input_gb_per_second`, `index_videos_per_second`, `rows`.
 
     Raises:
         InputError: missing, not YAML, or something else.
     """
-    try:
-        table = yaml.safe_load(require_file(path, "it comes with the project").read_text("utf-8", "replace"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
-    needed = {"cards", "utilisation", "input_gb_per_second", "index_videos_per_second", "step_minutes", "rows"}
-    if not isinstance(table, dict) or not needed <= table.keys():
-        raise InputError(f"{path}: it needs {', '.join(sorted(needed))}")
-    return table
+    return read_as(Throughput, read_yaml(path, "it comes with the project"), str(path)).model_dump()
 
 
 def rate_of(work: Work, card: str, precision: str, table: dict[str, Any]) -> Rate:

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ def test_real_frames_are_taken_as_they_are(shards: dict[str, str], plan: Path, t
     folders = {name: str(tmp_path / name) for name in shards}
     for name, shard in shards.items():
         simulate([shard], folders[name], max_frames=3)
-    scale = replace(load_paper("tiny", plan).scale, simulate=None)
+    scale = load_paper("tiny", plan).scale.model_copy(update={"simulate": None})
     data = Data(str(tmp_path / "data"), scale, Sources([folders["train"]], [folders["validation"]], None))
     index = read_index(data.index("train", "frame"))
     assert index.level == "frame"
@@ -30,7 +29,7 @@ def test_simulated_frames_know_the_same_videos_at_both_levels(
     localized: bool, shards: dict[str, str], plan: Path, tmp_path: Path
 ) -> None:
     scale = load_paper("tiny", plan).scale
-    scale = replace(scale, simulate={"max_frames": 3, "localized": localized})
+    scale = scale.model_copy(update={"simulate": {"max_frames": 3, "localized": localized}})
     data = Data(str(tmp_path), scale, Sources([shards["train"]], [shards["validation"]], None))
     assert data.indexed("train") is None
     frames, video = (read_index(data.index("train", level)) for level in ("frame", "video"))

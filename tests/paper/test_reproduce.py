@@ -48,7 +48,7 @@ def test_processes_of_their_own_come_to_the_same_predictions(
     finished: tuple[Path, Any], arguments: dict[str, Any], tmp_path: Path
 ) -> None:
     work = open_work("tiny", finished[0], **arguments)
-    paper = replace(work.paper, scale=replace(work.paper.scale, separate_processes=True))
+    paper = replace(work.paper, scale=work.paper.scale.model_copy(update={"separate_processes": True}))
     apart = Trainings(str(tmp_path), paper, work.data).train("plain", 0)
     here = work.trainings.train("plain", 0)
     # A process that has run other models differs from a fresh one by the last bit of a sum.

@@ -12,7 +12,8 @@ from yt8m import models
 from yt8m.errors import InputError
 from yt8m.models import losses
 from yt8m.models.size import measure
-from yt8m.presets import load_preset, parse_overrides, parse_yaml, preset_names
+from yt8m.presets import load_preset, parse_overrides, preset_names
+from yt8m.presets.schema import parse_yaml
 from yt8m.training import schedules
 
 PAPER = {"paper-baseline-schedule": 290_654_968, "paper-netvlad": 290_654_968, "paper-netfv": 303_549_240}

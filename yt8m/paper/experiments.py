@@ -2,24 +2,24 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from importlib import resources
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-import yaml
+from pydantic import Field
 
 from yt8m import presets
 from yt8m.errors import InputError
-from yt8m.presets import load_preset, parse_yaml
-from yt8m.storage import StrPath, read_bytes
+from yt8m.presets import load_preset
+from yt8m.presets.schema import S, Schema, needs, read_as, read_yaml
+from yt8m.storage import StrPath
 
-KINDS = ("curve", "difference", "scores", "imbalance", "errors")
-FILE = "paper.yaml"
+FILE = Path(presets.__file__).parent / "paper.yaml"
 PACE = ("schedule", "epochs", "batch_size")
+Number = Annotated[int | float, Field(gt=0), needs("a number above 0")]
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Schema):
     """A training, once for each seed.
 
     Attributes:
@@ -31,22 +31,21 @@ class Run:
         epochs: instead of the scale's.
     """
 
-    name: str
     title: str
     model: str
     schedule: str
     recipe: str = "all"
-    epochs: float | None = None
+    epochs: Number | None = None
+    name: str = ""
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(Schema):
     """A figure or a table of the paper.
 
     Attributes:
         name: its key in `paper.json`.
         title: what the page calls it.
-        kind: how it is judged, one of `KINDS`.
+        kind: how it is judged.
         published: the paper's figures.
         statement: what the paper says.
         run, against: the runs that are compared.
@@ -55,16 +54,16 @@ class Experiment:
         sizes: the full-size preset behind each row.
     """
 
-    name: str
     title: str
-    kind: str
+    kind: Literal["curve", "difference", "scores", "imbalance", "errors"]
     published: dict[str, Any]
     statement: str
     run: str | None = None
     against: str | None = None
-    runs: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, str] = Field({})
     expected: Any = None
-    sizes: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, str] = Field({})
+    name: str = ""
 
     @property
     def needed(self) -> list[str]:
@@ -72,8 +71,7 @@ class Experiment:
         return [name for name in (self.against, self.run, *self.runs.values()) if name]
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(Schema):
     """How large the experiments are.
 
     Attributes:
@@ -90,19 +88,26 @@ class Scale:
             alone.
     """
 
-    name: str
     about: str
     models: dict[str, dict[str, Any]]
     own_schedule: dict[str, Any]
-    seeds: list[int]
-    epochs: float
-    validate_every: float
-    train: list[str] = field(default_factory=list)
-    validation: list[str] = field(default_factory=list)
+    seeds: Annotated[list[int], Field(min_length=1), needs("a list of at least one seed")]
+    epochs: Number
+    validate_every: Number
+    train: list[str] = Field([])
+    validation: list[str] = Field([])
     vocabulary: str | None = None
     simulate: dict[str, Any] | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = Field({}, alias="set")
     separate_processes: bool = False
+    name: str = ""
+
+
+class _Plan(Schema):
+    schedules: dict[str, dict[str, Any]]
+    runs: dict[str, Run]
+    experiments: dict[str, Experiment]
+    scales: dict[str, Scale]
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ class Paper:
 
 def scale_names(file: StrPath | None = None) -> list[str]:
     """The scales that there are."""
-    return list(_read(file)[0]["scales"])
+    return list(_read(file)[0].scales)
 
 
 def load_paper(scale: str, file: StrPath | None = None, *, seeds: int | None = None) -> Paper:
@@ -152,58 +157,34 @@ def load_paper(scale: str, file: StrPath | None = None, *, seeds: int | None = N
     Raises:
         InputError: no such file or scale, or an experiment that names something that is not there.
     """
-    content, where = _read(file)
-    if scale not in content["scales"]:
-        raise InputError(
-            f"--scale {scale}: there is no such scale in {where}; there are {', '.join(content['scales'])}"
-        )
-    try:
-        plan = dict(content["scales"][scale])
-        plan["settings"] = plan.pop("set", {})
-        if seeds is not None:
-            plan["seeds"] = list(range(seeds))
-        paper = Paper(
-            {name: Experiment(name, **value) for name, value in content["experiments"].items()},
-            {name: Run(name, **value) for name, value in content["runs"].items()},
-            content["schedules"],
-            Scale(scale, **plan),
-        )
-    except TypeError as error:
-        raise InputError(f"{where}: a wrong or missing key ({error}); compare it with the package's {FILE}") from error
+    plan, where = _read(file)
+    if scale not in plan.scales:
+        raise InputError(f"--scale {scale}: there is no such scale in {where}; there are {', '.join(plan.scales)}")
+    chosen = plan.scales[scale].model_copy(
+        update={"name": scale, **({} if seeds is None else {"seeds": list(range(seeds))})}
+    )
+    paper = Paper(_named(plan.experiments), _named(plan.runs), plan.schedules, chosen)
     _check(paper, where)
     return paper
 
 
-def _read(file: StrPath | None) -> tuple[dict[str, Any], str]:
-    if file is None:
-        path, where = resources.files(presets) / FILE, FILE
-        text = path.read_text(encoding="utf-8")
-    else:
-        where = os.fspath(file)
-        text = read_bytes(file, f"name a file like the package's {FILE}").decode("utf-8", "replace")
-    try:
-        content = parse_yaml(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{where}: not a YAML file ({' '.join(str(error).split())})") from error
-    for key in ("schedules", "runs", "experiments", "scales"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), dict):
-            raise InputError(f"{where}: the mapping '{key}' is missing; compare it with the package's {FILE}")
-    return content, where
+def _read(file: StrPath | None) -> tuple[_Plan, str]:
+    where = FILE.name if file is None else os.fspath(file)
+    return read_as(_Plan, read_yaml(file or FILE, f"name a file like the package's {FILE.name}"), where), where
+
+
+def _named(entries: dict[str, S]) -> dict[str, S]:
+    """The entries of a file, each with its key as its name."""
+    return {name: entry.model_copy(update={"name": name}) for name, entry in entries.items()}
 
 
 def _check(paper: Paper, where: str) -> None:
     for experiment in paper.experiments.values():
-        if experiment.kind not in KINDS:
-            raise InputError(
-                f"{where}, {experiment.name}: the kind is {experiment.kind!r}; it can be {', '.join(KINDS)}"
-            )
         for name in experiment.needed:
             _known(name, paper.runs, f"{where}, {experiment.name}: run")
     for run in paper.runs.values():
         _known(run.model, paper.scale.models, f"{where}, run {run.name}: model")
         _known(run.schedule, {**paper.schedules, "own": None, "preset": None}, f"{where}, run {run.name}: schedule")
-    if not paper.scale.seeds:
-        raise InputError(f"{where}, scale {paper.scale.name}: at least one seed is needed")
 
 
 def _known(name: str, there_are: dict[str, Any], what: str) -> None:

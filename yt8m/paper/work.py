@@ -1,7 +1,6 @@
 """The experiments of a scale in their folder: what is there already, what is run, and the page of both."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +123,11 @@ class Work:
             InputError: the shards are gone.
         """
         runs = [self.paper.runs[name] for name in experiment.needed]
-        presets = [[asdict(run), load_preset(*self.paper.preset_of(run))] for run in runs]
+        presets = [[run.model_dump(), load_preset(*self.paper.preset_of(run))] for run in runs]
         vocabulary = read_vocabulary(self.sources.vocabulary).fingerprint() if self.sources.vocabulary else None
         data, libraries = (self.data.fingerprint, self.trainings.libraries()) if runs else (None, None)
         code, seeds = code_version("paper"), self.paper.scale.seeds
-        return fingerprint([asdict(experiment), presets, data, vocabulary, seeds, code, libraries])
+        return fingerprint([experiment.model_dump(), presets, data, vocabulary, seeds, code, libraries])
 
 
 def not_run(cause: str) -> Result:

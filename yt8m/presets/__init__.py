@@ -29,16 +29,17 @@ The last three decide how a trained model is written and nothing of its training
 
 import copy
 import os
-import re
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from yt8m.errors import InputError
 from yt8m.presets.rules import check_preset
-from yt8m.storage import StrPath, require_file
+from yt8m.presets.schema import parse_yaml, read_yaml
+from yt8m.storage import StrPath
 
+FOLDER = Path(__file__).parent / "training"
 DEFAULTS: dict[str, Any] = {
     "frames": {"train": {"kind": "all", "count": 300}, "predict": {"kind": "all", "count": 300}},
     "validate_every": 0.1,
@@ -56,24 +57,9 @@ DEFAULTS: dict[str, Any] = {
 EXPORT_KEYS = ("export_dtype", "max_model_bytes", "saved_model")
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose floats may be written `1e-8`, as in JSON (YAML 1.1 takes that for a string)."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def parse_yaml(text: str) -> Any:
-    """The value of a YAML text; `1e-8` is a number."""
-    return yaml.load(text, _Loader)  # a subclass of SafeLoader
-
-
 def preset_names() -> list[str]:
     """The presets that come with the package, sorted."""
-    folder = resources.files(__name__) / "training"
-    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
 def load_preset(name_or_file: StrPath, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -90,8 +76,7 @@ def load_preset(name_or_file: StrPath, overrides: dict[str, Any] | None = None) 
         InputError: unknown name, unreadable file, unknown key or wrong value; with what would be right.
     """
     source = os.fspath(name_or_file)
-    loaded = _parse(_read(source), source)
-    preset = {**copy.deepcopy(DEFAULTS), **loaded}
+    preset = {**copy.deepcopy(DEFAULTS), **_read(source)}
     for key, value in (overrides or {}).items():
         _override(preset, key, value)
     preset["name"] = os.path.basename(source).removesuffix(".yaml").removesuffix(".yml")
@@ -117,21 +102,14 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
     return overrides
 
 
-def _read(source: str) -> str:
-    if os.sep in source or source.endswith((".yaml", ".yml")):
-        return require_file(source, "name a preset's YAML file").read_text("utf-8", "replace")
-    if source not in preset_names():
-        raise InputError(f"there is no preset '{source}'; there are {', '.join(preset_names())}, or name a YAML file")
-    return (resources.files(__name__) / "training" / f"{source}.yaml").read_text(encoding="utf-8")
-
-
-def _parse(text: str, source: str) -> dict[str, Any]:
-    try:
-        value = parse_yaml(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"preset {source}{where}: not a YAML file ({getattr(error, 'problem', error)})") from error
+def _read(source: str) -> dict[str, Any]:
+    path = source
+    if os.sep not in source and not source.endswith((".yaml", ".yml")):
+        if source not in preset_names():
+            names = ", ".join(preset_names())
+            raise InputError(f"there is no preset '{source}'; there are {names}, or name a YAML file")
+        path = os.fspath(FOLDER / f"{source}.yaml")
+    value = read_yaml(path, "name a preset's YAML file")
     if not isinstance(value, dict):
         raise InputError(f"preset {source}: a mapping of keys is needed; `model: {{name: logistic}}` is one")
     return value

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
-from yt8m.schema import Schema, needs, read_as
+from yt8m.presets.schema import Schema, needs, read_as
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), needs("a positive number")]
 PositiveWhole = Annotated[int, Field(gt=0), needs("a positive whole number")]

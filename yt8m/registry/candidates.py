@@ -8,13 +8,12 @@ become ints again.
 import re
 from typing import Any
 
-import yaml
-
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
-from yt8m.presets import level_problem, load_preset, parse_yaml, preset_names
+from yt8m.presets import level_problem, load_preset, preset_names
+from yt8m.presets.schema import read_yaml
 from yt8m.registry.identity import decisive_preset, written_as
-from yt8m.storage import StrPath, require_file
+from yt8m.storage import StrPath
 
 KEYS = ("name", "preset", "overrides")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -97,12 +96,7 @@ def read_candidates(path: StrPath) -> list[dict[str, Any]]:
     Raises:
         InputError: the file is missing or not YAML, or a candidate is wrong.
     """
-    text = require_file(path, "name a YAML file that lists candidates").read_text(encoding="utf-8", errors="replace")
-    try:
-        values = parse_yaml(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not a YAML file ({getattr(error, 'problem', error)})") from error
-    return check_candidates(values, str(path))
+    return check_candidates(read_yaml(path, "name a YAML file that lists candidates"), str(path))
 
 
 def restore_ints(value: Any) -> Any:

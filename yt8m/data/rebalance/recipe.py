@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from yt8m import storage
 from yt8m.data.rebalance.limit import Limit, parse_limit
 from yt8m.data.rebalance.node import Node
@@ -25,6 +23,7 @@ from yt8m.data.rebalance.repeat import Repeat, parse_repeat
 from yt8m.data.rebalance.selection import Selection, parse_selection
 from yt8m.data.rebalance.training_set import CONVERGED, RESTARTS, Phase, Until
 from yt8m.errors import InputError
+from yt8m.presets.schema import read_yaml
 from yt8m.storage import StrPath
 
 FOLDER = Path(__file__).parents[2] / "presets" / "recipes"
@@ -69,17 +68,10 @@ def load_recipe(name_or_file: StrPath) -> Recipe:
     if not storage.exists(path):
         known = "; ".join(f"{name}: {description}" for name, description in recipe_names().items())
         raise InputError(f"there is no recipe '{text}', built in or as a file; the built-in ones are {known}")
-    node = Node(_read_yaml(path), path)
+    node = Node(read_yaml(path, "name a YAML file"), path)
     children = node.mapping(("description", "phases"), required=("description", "phases"))
     rules = [_parse_phase(item, position) for position, item in enumerate(children["phases"].items("phases"))]
     return Recipe(Path(path).stem, path, children["description"].text(), tuple(rules), node.value)
-
-
-def _read_yaml(path: str) -> Any:
-    try:
-        return yaml.safe_load(storage.read_bytes(path, "name a YAML file").decode())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
 
 
 def _parse_phase(node: Node, position: int) -> Rule:

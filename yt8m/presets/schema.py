@@ -1,11 +1,13 @@
-"""What a file of settings may say, as pydantic models; and one line about what it says wrongly.
+"""Files of settings: YAML, what they may say as pydantic models, and one line about what they say wrongly.
 
 Nothing is converted: a text is no number, true is no 1.
 """
 
+import os
 import re
 from typing import Annotated, Any, TypeVar
 
+import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -17,9 +19,39 @@ from pydantic import (
 )
 
 from yt8m.errors import InputError
+from yt8m.storage import StrPath, read_bytes
 
 KINDS = {"dict_type": "a mapping", "list_type": "a list", "string_type": "a text", "bool_type": "true or false"}
 """What is needed, by pydantic's type of error."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose floats may be written `1e-8`, as in JSON (YAML 1.1 takes that for a string)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text; `1e-8` is a number."""
+    return yaml.load(text, _Loader)  # a subclass of SafeLoader
+
+
+def read_yaml(path: StrPath, remedy: str) -> Any:
+    """The value of a YAML file, local or on gs://.
+
+    Raises:
+        InputError: no such file (with the remedy), or not YAML (with the line, but not what it says: a secret, maybe).
+    """
+    try:
+        return parse_yaml(read_bytes(path, remedy).decode())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "it is no text"
+        where = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{os.fspath(path)}: not a YAML file ({problem}{where})") from error
 
 
 class Schema(BaseModel):
@@ -34,7 +66,8 @@ class Schema(BaseModel):
             return value
         if not isinstance(value, dict):
             raise ValueError(f"a mapping is needed; it is {value!r}")
-        fields, needed = cls.model_fields, [name for name, field in cls.model_fields.items() if field.is_required()]
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        needed = [name for name, field in fields.items() if field.is_required()]
         others = cls.model_config["extra"] == "forbid" and [key for key in value if key not in fields]
         return checked_keys(value, needed, [*fields, *([] if others else value)])
 
