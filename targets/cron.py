@@ -8,17 +8,20 @@ between them no expression says the same, and that is refused.
 
 import functools
 import re
-from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
+from cronsim import CronSim, CronSimError
+
 from yt8m.errors import InputError
 
-FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6))
+FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+PART = r"(?:(?:\*|\d+-\d+)(?:/\d+)?|\d+)"
+PLAIN = re.compile(rf"{PART}(?:,{PART})*")  # neither names nor L, W and #, which one target or the other does not know
+SEVENTH = re.compile(r"(?<!/)\b7")  # Sunday is 0
 EXAMPLE = '"0 3 * * *" is three in the morning of every day'
 WHOLE_DAY = 24 * 60
 YEARS = 3
-LEAP_YEAR = 2028
 
 
 def check_cron(expression: str) -> list[str]:
@@ -32,13 +35,12 @@ def check_cron(expression: str) -> list[str]:
     if len(fields) != len(FIELDS):
         raise InputError(f'--cron "{expression}": five fields are needed (minute hour day month weekday), not '
                          f"{len(fields)}; {EXAMPLE}")  # fmt: skip
-    for field, (name, low, high) in zip(fields, FIELDS, strict=True):
-        for part in field.split(","):
-            if not _fits(part, low, high):
-                raise InputError(f'--cron "{expression}": {part!r} is no {name} ({low} to {high}, *, A-B or */N); '
-                                 f"{EXAMPLE}")  # fmt: skip
-    days, months = (_numbers(fields[place], *FIELDS[place][1:]) for place in (2, 3))
-    if fields[4] == "*" and min(days) > max(monthrange(LEAP_YEAR, month)[1] for month in months):
+    for place, (field, name) in enumerate(zip(fields, FIELDS, strict=True)):
+        alone = " ".join(["*"] * place + [field] + ["*"] * (4 - place))
+        if not PLAIN.fullmatch(field) or (place == 4 and SEVENTH.search(field)) or _first(alone) is None:
+            raise InputError(f'--cron "{expression}": {field!r} is no {name} (numbers within its bounds, *, A-B or '
+                             f"*/N); {EXAMPLE}")  # fmt: skip
+    if _first(expression) is None:
         raise InputError(f'--cron "{expression}": it never comes due, as no month {fields[3]} has a day {fields[2]}; '
                          f"{EXAMPLE}")  # fmt: skip
     return fields
@@ -84,23 +86,12 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _fits(part: str, low: int, high: int) -> bool:
-    found = re.fullmatch(r"(?:\*|(\d+)-(\d+))(?:/(\d+))?|(?:(\d+))", part)
-    if not found:
-        return False
-    first, last, step, single = (None if text is None else int(text) for text in found.groups())
-    bounds = [number for number in (first, last, single) if number is not None]
-    return all(low <= number <= high for number in bounds) and bounds == sorted(bounds) and step != 0
-
-
-def _numbers(field: str, low: int, high: int) -> set[int]:
-    """The numbers that a checked field stands for."""
-    found: set[int] = set()
-    for part in field.split(","):
-        span, _, step = part.partition("/")
-        first, _, last = (f"{low}-{high}" if span == "*" else span).partition("-")
-        found |= set(range(int(first), int(last or first) + 1, int(step or 1)))
-    return found
+def _first(expression: str) -> datetime | None:
+    """When an expression comes due next; None if it is none, or never does."""
+    try:
+        return next(CronSim(expression, datetime.now(UTC)), None)
+    except CronSimError:
+        return None
 
 
 def _minutes_apart(zone: ZoneInfo, cluster: ZoneInfo) -> int | None:
