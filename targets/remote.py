@@ -1,11 +1,11 @@
 """What submitting and scheduling need of a place where pipelines run, whichever it is."""
 
-import random
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+import tenacity
 
 from yt8m.errors import InputError, one_line
 from yt8m.progress import log
@@ -152,18 +152,20 @@ def persist(function: Callable[[], Value], is_passing: Callable[[Exception], boo
         StillFailing: passing faults until `GIVE_UP_SECONDS` were over.
         Exception: the first fault that is not a passing one.
     """
-    deadline, wait = time.monotonic() + GIVE_UP_SECONDS, FIRST_WAIT_SECONDS
-    while True:
-        try:
-            return function()
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            if time.monotonic() + wait > deadline:
-                raise StillFailing(f"still failing after {GIVE_UP_SECONDS:.0f} s ({brief(error)})") from error
-            log(f"{what}: {brief(error, 100)}; trying again in {wait:.0f} s")
-        time.sleep(wait * random.uniform(0.5, 1.0))
-        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        assert state.outcome is not None
+        log(f"{what}: {brief(state.outcome.exception(), 100)}; trying again in {state.upcoming_sleep:.0f} s")
+
+    try:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, Exception) and is_passing(error)),
+            wait=tenacity.wait_random_exponential(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS),
+            stop=tenacity.stop_before_delay(GIVE_UP_SECONDS), before_sleep=tell,
+        )(function)  # fmt: skip
+    except tenacity.RetryError as error:
+        last = error.last_attempt.exception()
+        raise StillFailing(f"still failing after {GIVE_UP_SECONDS:.0f} s ({brief(last)})") from last
 
 
 def brief(error: object, length: int = 300) -> str:

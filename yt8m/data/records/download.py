@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+import tenacity
 import urllib3
 
-from yt8m.errors import InputError
+from yt8m.errors import InputError, one_line
 from yt8m.progress import Progress, log
 from yt8m.storage import PARTIAL, StrPath, alone_in
 
@@ -292,20 +293,21 @@ def _check_status(answer: requests.Response, address: str) -> None:
         raise InputError(f"{address}: HTTP {answer.status_code} {answer.reason}; check partition, level and mirror")
 
 
-def _with_retries(address: str, function: Callable[[], Value], pause: Callable[[float], object] = time.sleep) -> Value:
+def _with_retries(address: str, function: Callable[[], Value], pause: Callable[[float], Any] = time.sleep) -> Value:
     """Call until it works; the pause doubles from try to try."""
-    for attempt in range(TRIES):
-        try:
-            return function()
-        except _Transient as error:
-            if attempt + 1 == TRIES:
-                cause = " ".join(str(error).split())
-                raise InputError(f"{address}: failed {TRIES} times, the last time by {cause}") from error
-            seconds = FIRST_PAUSE_SECONDS * 2**attempt
-            if attempt >= TOLD_FROM:
-                log(f"{address}: {' '.join(str(error).split())}; trying again in {seconds:.0f} s")
-            pause(seconds)
-    raise AssertionError("unreachable")
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        if state.outcome is not None and state.attempt_number > TOLD_FROM:
+            log(f"{address}: {one_line(state.outcome.exception())}; trying again in {state.upcoming_sleep:.0f} s")
+
+    try:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Transient), wait=tenacity.wait_exponential(FIRST_PAUSE_SECONDS),
+            stop=tenacity.stop_after_attempt(TRIES), before_sleep=tell, sleep=pause,
+        )(function)  # fmt: skip
+    except tenacity.RetryError as error:
+        last = error.last_attempt.exception()
+        raise InputError(f"{address}: failed {TRIES} times, the last time by {one_line(last)}") from last
 
 
 def numbers(text: str) -> tuple[int, int | None]:
