@@ -21,7 +21,7 @@ export TAG ?= dev
 export BASE_IMAGE ?= python:3.11-slim-bookworm
 export TRAINER ?= gpu
 
-.PHONY: help setup run reproduce test test-long test-jax test-containers in-docker lint compile images push base-image bench bench-gpu lock clean
+.PHONY: help setup run reproduce test test-long test-jax test-containers in-docker test-cluster lint compile images push base-image bench bench-gpu lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ test-containers: setup ## run the pipeline in images built here from Debian pack
 
 in-docker: setup
 	@$(BIN)/python -m pytest -o python_files="in_docker_*.py" tests/containers
+
+test-cluster: setup ## run the acceptance on a Kubeflow that you have: HOST=http://..., NAMESPACE=kubeflow; docs/kubernetes.md
+	@[ -n "$(HOST)" ] || { echo "make: HOST is missing, the address of a Kubeflow Pipelines, such as" \
+		"HOST=http://127.0.0.1:8888 (docs/kubernetes.md, The acceptance); none is made here, as its modules" \
+		"(github.com/kubeflow/pipelines) are refused by the proxy of Go modules" >&2; exit 2; }
+	@$(BIN)/python -m pytest -o python_files="on_cluster.py" -v --tb=short tests/cluster
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check .
