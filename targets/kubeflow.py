@@ -21,6 +21,7 @@ from targets.parameters import read_pipeline
 from targets.quiet import quiet
 from targets.remote import Job, Progress, Run, Schedule, StillFailing, brief, persist, states_by_name
 from targets.tokens import KubeflowToken, Token
+from targets.workflow import OMITTED, Node, read_nodes, why
 from yt8m.errors import InputError
 
 IN_CLUSTER_HOST = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
@@ -102,17 +103,40 @@ class Kubeflow:
         """Where a run that was sent from here stands.
 
         The service lists the nodes of the workflow: steps by the names of their tasks, and beside them drivers, loops,
-        conditions and attempts, which are left out (a failed attempt stays one after a good one). It keeps no reason of
-        a failure: `error` is of conversions of its own, and the steps' records say more.
+        conditions and attempts, which are left out (a failed attempt stays one after a good one). They are read from
+        the workflow itself where it is shown, as the list of tasks stands still once a workflow is large (see
+        `targets.workflow`); that has a word on why a pod failed, too, and the steps' records say more.
         """
         found = self._call(lambda: self._client.get_run(run.id))
-        details = found.run_details.task_details if found.run_details else None
+        state = STATES.get(found.state or "", "waiting")
+        if nodes := self._nodes(run.id):
+            listed = [(node.name, node.phase) for node in nodes]
+            reason = why(nodes, self._titles) if state == "failed" else ""
+        else:
+            details = found.run_details.task_details if found.run_details else None
+            listed = [(task.display_name, task.state or "") for task in details or []]
+            reason = ""
         steps = states_by_name(
-            (self._titles[task.display_name], task.state.lower())
-            for task in details or []
-            if task.state and task.display_name in self._titles
+            (self._titles[name], "failed" if phase == "Error" else phase.lower())
+            for name, phase in listed
+            if phase not in ("", OMITTED) and name in self._titles
         )
-        return Progress(STATES.get(found.state or "", "waiting"), steps)
+        return Progress(state, steps, reason)
+
+    def _nodes(self, run: str) -> list[Node]:
+        """The nodes of a run's workflow; none where the older API, which alone shows it, is not there."""
+        api = self._client._run_api.api_client
+
+        def once() -> Any:
+            try:
+                return api.call_api(f"/apis/v1beta1/runs/{run}", "GET", response_type="object",
+                                    auth_settings=["Bearer"], _return_http_data_only=True)  # fmt: skip
+            except kfp_server_api.ApiException as error:
+                if error.status in PASSING:
+                    raise
+                return {}
+
+        return read_nodes((self._call(once).get("pipeline_runtime") or {}).get("workflow_manifest") or "")
 
     def cron(self, expression: str, time_zone: str) -> str:
         """Six fields in the zone of the cluster."""

@@ -9,12 +9,17 @@ workflow (common/util/workflow.go, NodeStatuses), so beside the steps there are 
 attempts (v2/compiler/argocompiler/dag.go, lines 155 to 450; container.go line 427), an attempt that failed stays so
 after a good one, and no reason of a failure is there: `error` is of conversions (apiserver/server/api_converter.go).
 The names are those in the workflow that the compiler of 2.17.0 makes of tests/golden/pipeline/kfp-prod.yaml.
+The older API shows the workflow (v1beta1, `pipeline_runtime.workflow_manifest`) with Argo's word on each node. Once a
+workflow is larger than a megabyte its nodes are packed and the tasks stand still (argo-workflows 4.0.5,
+workflow/packer/packer.go line 17): {"packed": true} has a run so from its second look on.
 The health says the version (apiserver/main.go line 556), which a script may set: {"version": "2.5.0"}.
 
 Run it by `python kubeflow.py [PORT]`; it prints its port on the first line. `plumbing.py` says how it misbehaves,
 `pipeline_service.py` what it can be told.
 """
 
+import base64
+import gzip
 import json
 import re
 import uuid
@@ -69,6 +74,7 @@ class Kubeflow(PipelineService):
         self.experiments: dict[str, Any] = {}
         self.runs: dict[str, Any] = {}
         self.recurring: dict[str, Any] = {}
+        self.workflows: dict[str, Any] = {}
 
     def error_body(self, status: int, message: str) -> Any:
         return {"error": message, "code": CODES.get(status, 13), "message": message, "details": []}
@@ -81,12 +87,13 @@ class Kubeflow(PipelineService):
             ("GET", "runs", lambda: self._listed("runs", self.runs, query)),
             ("POST", "runs", lambda: self._create_run(_json(body, "V2beta1Run"))),
             ("GET", "runs/([^/:]+)", self._look),
+            ("GET", "v1beta1/runs/([^/:]+)", self._workflow),
             ("GET", "recurringruns", lambda: self._listed("recurringRuns", self.recurring, query)),
             ("POST", "recurringruns", lambda: self._create_recurring(_json(body, "V2beta1RecurringRun"))),
             ("POST", "recurringruns/([^/:]+):(enable|disable)", self._set_mode),
             ("DELETE", "recurringruns/([^/:]+)", self._delete_recurring),
         ):
-            found = re.fullmatch(f"/apis/v2beta1/{pattern}", path)
+            found = re.fullmatch(f"/apis/{'' if pattern.startswith('v1') else 'v2beta1/'}{pattern}", path)
             if found and verb == method:
                 with self.lock:
                     return work(*found.groups())
@@ -152,11 +159,18 @@ class Kubeflow(PipelineService):
         states = step_states(names, end, failed, ("FAILED", "SUCCEEDED" if failed else run["state"]))
         nodes = [node for step in zip(names, states, strict=True) for node in _nodes_of_step(*step, end)]
         nodes += [(group, run["state"]) for group in _groups(run["pipeline_spec"])]
-        run["run_details"] = {"task_details": [
-            {"run_id": key, "task_id": str(number), "display_name": name, "state": state}
-            for number, (name, state) in enumerate(nodes)
-        ]}  # fmt: skip
+        packed = bool(end.get("packed")) and looks > 0
+        self.workflows[key] = {"status": _status(nodes, end, packed=packed)}
+        if not packed:
+            run["run_details"] = {"task_details": [
+                {"run_id": key, "task_id": str(number), "display_name": name, "state": state}
+                for number, (name, state) in enumerate(nodes)
+            ]}  # fmt: skip
         return run
+
+    def _workflow(self, key: str) -> Any:
+        demand(key in self.runs, f"run {key} not found", 404)
+        return {"run": {"id": key}, "pipeline_runtime": {"workflow_manifest": json.dumps(self.workflows.get(key, {}))}}
 
     def _health(self) -> Any:
         return {"commit_sha": "unknown", "tag_name": self.script.get("version", "2.17.0"), "multi_user": False}
@@ -194,6 +208,26 @@ def _nodes_of_step(name: str, state: str, end: dict[str, Any]) -> list[tuple[str
     """A step as the workflow has it: its driver, itself, and the attempts of its executor, the last as it ended."""
     attempts = [("executor(0)", "FAILED"), ("executor(1)", state)] if end.get("retried") == name else []
     return [(f"{name}-driver", "SUCCEEDED"), (name, state), ("executor", state), *attempts]
+
+
+def _status(nodes: list[tuple[str, str]], end: dict[str, Any], *, packed: bool) -> dict[str, Any]:
+    """Argo's own status; a pod that failed has a word of its container's, such as `main: Error (exit code 1)`."""
+    said = {"message": f"main: {end['error']}"} if "error" in end else {}
+    found: dict[str, Any] = {}
+    step = ""
+    for number, (name, state) in enumerate(nodes):
+        pod = name.startswith("executor")
+        step = step if pod else name
+        path = f"yt8m(0).root(0).{step}(0).{name}(0)" if pod else f"yt8m(0).root(0).{name}"
+        found[str(number)] = {
+            "id": str(number), "name": path, "displayName": name, "type": "Pod" if pod else "Retry",
+            "phase": state.capitalize(), **(said if pod and state == "FAILED" else {}),
+        }  # fmt: skip
+    return (
+        {"compressedNodes": base64.b64encode(gzip.compress(json.dumps(found).encode())).decode()}
+        if packed
+        else {"nodes": found}
+    )
 
 
 def _groups(documents: dict[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@ types; and they do as they are told:
 
 POST /_token   {"token": "..."}    demand another token
 POST /_script  {"end": "FAILED", "error": "...", "failed": "train"}    how runs that start from now on end; Kubeflow has
-                                                                       no error, and {"retried": "train"}: see there
+                                                                       {"retried": "train"} and {"packed": true}, too
 POST /_tick    {}    the moment of every schedule has come; returns the runs that it starts
 """
 

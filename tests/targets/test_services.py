@@ -42,7 +42,7 @@ def test_a_run_that_ends_badly_has_ended(cluster: Cluster, job: Job, end: str, s
     progress = [service.progress(run) for _ in range(3)][-1]
     assert (progress.state, progress.ended) == (state, True)
     if end == "FAILED":
-        assert progress.reason == ("out of memory" if cluster.target == "vertex" else "")  # Kubeflow keeps none
+        assert progress.reason == "out of memory"
         assert [step for step, how in progress.steps.items() if how == "failed"] == ["train"]
 
 
@@ -59,6 +59,29 @@ def test_what_kubeflow_lists_beside_the_steps_is_left_out(cluster: Cluster, job:
     names = {task["display_name"]: task["state"] for task in kept}
     assert names["executor(0)"] == "FAILED"
     assert {"root", "root-driver", "train-driver", "iteration-item"} <= set(names)
+
+
+@pytest.mark.parametrize("cluster", ["kfp"], indirect=True)
+def test_a_large_workflow_is_followed_though_kubeflow_s_list_of_tasks_stands_still(cluster: Cluster, job: Job) -> None:
+    cluster.script(packed=True, end="FAILED", failed="train", error="OOMKilled (exit code 137)", retried="predict")
+    service = cluster.service()
+    run = service.submit(job)
+    first, _, last = (service.progress(run) for _ in range(3))
+    assert set(first.steps.values()) == {"pending"}
+    assert {step for step, state in last.steps.items() if state == "failed"} == {"train"}
+    assert last.reason == "OOMKilled (exit code 137)"
+    kept = cluster.request(f"{cluster.runs}/{run.id}")[1]["run_details"]["task_details"]
+    assert {task["state"] for task in kept if task["display_name"] == "train"} == {"PENDING"}
+
+
+@pytest.mark.parametrize("cluster", ["kfp"], indirect=True)
+def test_where_the_workflow_is_not_shown_the_list_of_tasks_is_taken(cluster: Cluster, job: Job) -> None:
+    cluster.fault("404", "GET", "/apis/v1beta1/runs/", 9)
+    cluster.script(end="FAILED", failed="train", error="OOMKilled (exit code 137)")
+    service = cluster.service()
+    run = service.submit(job)
+    last = [service.progress(run) for _ in range(3)][-1]
+    assert (last.steps["train"], last.steps["find-champion"], last.reason) == ("failed", "succeeded", "")
 
 
 @pytest.mark.parametrize(("version", "fits"), [("2.17.0", True), ("2.14.0", True), ("unknown", True), ("2.5.0", False)])

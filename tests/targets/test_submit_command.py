@@ -62,8 +62,7 @@ def test_a_run_that_fails_is_exit_code_1_with_step_and_reason(
 ) -> None:
     cluster.script(end="FAILED", error="out of memory", failed="train")
     assert submit(cluster, *sources, "--wait", "--poll-seconds", "0.01") == 1
-    reason = ": out of memory" if cluster.target == "vertex" else ""
-    assert f"the run failed in train{reason}; see http" in error_of(capsys)
+    assert "the run failed in train: out of memory; see http" in error_of(capsys)
     assert submit(cluster, *sources) == 0, "without --wait nobody looks"
 
 
