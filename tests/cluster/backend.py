@@ -187,8 +187,7 @@ class Backend:
         return [
             pod["metadata"]["name"]
             for pod in found
-            if f".{step}." in pod["metadata"]["annotations"].get(key, "")
-            and "driver" not in pod["metadata"]["annotations"].get(key, "").rsplit(".", 1)[-1]
+            if re.search(rf"\.{step}(\(\d+\))?\.executor", pod["metadata"]["annotations"].get(key, ""))
             and pod["status"]["phase"] == "Running"
         ]
 

@@ -5,6 +5,7 @@ what a step costs beyond its own work, stands in a table at the end.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,17 @@ FIGURES: list[tuple[str, str]] = []
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    took = [(report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " "), report)
-            for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]  # fmt: skip
+    """What each check took, with the fixtures that it was the first to ask for."""
+    seconds: Counter[str] = Counter()
+    results: dict[str, str] = {}
+    for outcome, reports in terminalreporter.stats.items():
+        for report in reports if outcome in ("passed", "failed", "error", "skipped", "") else []:
+            name = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+            seconds[name] += report.duration
+            results[name] = outcome or results.get(name, "")
     terminalreporter.section("what each check took")
-    for name, report in took:
-        if report.when == "call":
-            terminalreporter.write_line(f"{report.outcome:7} {report.duration:7.0f} s  {name}")
+    for name, outcome in results.items():
+        terminalreporter.write_line(f"{outcome:7} {seconds[name]:6.0f} s  {name}")
     for name, value in FIGURES:
         terminalreporter.write_line(f"{name}: {value}")
 
