@@ -28,6 +28,7 @@ IN_CLUSTER_HOST = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 PASSING = frozenset({0, 408, 429, 502, 503, 504})
 STATES = {"SUCCEEDED": "succeeded", "SKIPPED": "succeeded", "FAILED": "failed", "CANCELED": "cancelled",
           "RUNNING": "running", "CANCELING": "running", "PAUSED": "waiting"}  # fmt: skip
+STOPPING = "CANCELING"
 OLDEST, BEST = (2, 14), "2.17"
 VERSION = re.compile(r"v?(\d+)\.(\d+)")
 SETTINGS = re.compile(r"settings ([0-9a-f]{16,})")
@@ -109,6 +110,8 @@ class Kubeflow:
         """
         found = self._call(lambda: self._client.get_run(run.id))
         state = STATES.get(found.state or "", "waiting")
+        if state == "failed" and any(entry.state == STOPPING for entry in found.state_history or []):
+            state = "cancelled"  # a run that was terminated ends as a failed one
         if nodes := self._nodes(run.id):
             listed = [(node.name, node.phase) for node in nodes]
             reason = why(nodes, self._titles) if state == "failed" else ""

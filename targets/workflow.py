@@ -50,9 +50,11 @@ def read_nodes(manifest: str) -> list[Node]:
 
 
 def why(nodes: Collection[Node], tasks: Collection[str]) -> str:
-    """What Argo says of the pods of tasks that failed, each sentence once; nothing of attempts before a good one."""
+    """What Argo says of the pods of tasks that failed, or of all pods where none of the tasks did, as in a run that was
+    terminated; each sentence once, and nothing of attempts before a good one.
+    """
     failed = [node.path for node in nodes if node.name in tasks and node.phase in ENDED_BADLY]
-    inside = tuple(path + end for path in failed for end in (".", "("))  # its attempts are called name(0), name(1)
+    inside = tuple(path + end for path in failed for end in (".", "(")) or ""  # attempts are called name(0), name(1)
     messages = [node.message for node in nodes if node.kind == "Pod" and node.phase in ENDED_BADLY
                 and node.path.startswith(inside)]  # fmt: skip
     return "; ".join(dict.fromkeys(one_line(message).removeprefix("main: ") for message in messages if message))

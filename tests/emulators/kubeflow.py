@@ -155,6 +155,8 @@ class Kubeflow(PipelineService):
         self.looks[key] = looks + 1
         run["state"] = ("PENDING", "RUNNING", end.get("end", "SUCCEEDED"))[min(looks, 2)]
         names = step_names(run["pipeline_spec"].get("pipeline_spec", run["pipeline_spec"]))
+        if run["state"] == "CANCELED":  # what comes of a run that was terminated, seen on 2.17.0
+            run["state"], run["state_history"] = "FAILED", [{"state": s} for s in ("RUNNING", "CANCELING", "FAILED")]
         failed = run["state"] == "FAILED"
         states = step_states(names, end, failed, ("FAILED", "SUCCEEDED" if failed else run["state"]))
         nodes = [node for step in zip(names, states, strict=True) for node in _nodes_of_step(*step, end)]
