@@ -24,7 +24,18 @@ from yt8m.registry.champions import Registry
 from yt8m.registry.files import local_model
 from yt8m.registry.identity import model_identity, window_of, written_as
 from yt8m.registry.manifest import MANIFEST, LocatedModel, locate_model, summary_of
-from yt8m.storage import StrPath, atomic_file, exists, is_remote, join, read_json, scratch_folder, write_json
+from yt8m.storage import (
+    StrPath,
+    atomic_file,
+    delete,
+    exists,
+    is_remote,
+    join,
+    list_tree,
+    read_json,
+    scratch_folder,
+    write_json,
+)
 from yt8m.vocabulary import classes_of
 
 NOTHING, CHAMPION = STARTS = ("nothing", "champion")
@@ -171,8 +182,14 @@ def _train(candidate: dict[str, Any], training_set: StrPath, validation: StrPath
 
 
 def _upload(folder: Path, home: str) -> None:
-    """Copy what training made to a remote home; `model.json` last, for it says that the model is whole."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    for file in sorted(files, key=lambda file: file.name == MANIFEST):
-        with atomic_file(join(home, file.relative_to(folder).as_posix())) as copy:
+    """Copy what training made to a remote home; `model.json` last, for it says that the model is whole.
+
+    What an upload that was killed has left under other names (TensorBoard's files are named by time) is deleted.
+    """
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    for name, left in list_tree(home).items():
+        if name not in files:
+            delete(left.path)
+    for name, file in sorted(files.items(), key=lambda entry: (entry[1].name == MANIFEST, entry)):
+        with atomic_file(join(home, name)) as copy:
             copy.write_bytes(file.read_bytes())
