@@ -154,6 +154,23 @@ def test_a_component_imports_kfp_at_the_top_and_the_library_in_its_body(file: Pa
     assert not imports(file) & {"__future__.annotations"}
 
 
+NOT_COLLECTED = ("long_*.py", "in_docker_*.py", "on_cluster.py", "two_devices.py", "saving.py")
+
+
+def test_what_a_quick_run_does_not_collect_imports_what_is_there() -> None:
+    """The long sweeps, and the tests that need docker or a cluster: nothing else would tell that a module has moved."""
+    files = [*ROOT.glob("benchmarks/*.py"), *(file for name in NOT_COLLECTED for file in ROOT.glob(f"tests/**/{name}"))]
+    ours = {"yt8m", "targets", "tests", "benchmarks", "components"}
+    missing = {
+        f"{file.relative_to(ROOT)}: {node.module}"
+        for file in files
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in ours
+        and not any(ROOT.joinpath(*node.module.split(".")).with_suffix(end).exists() for end in (".py", ""))
+    }  # fmt: skip
+    assert not missing
+
+
 def test_the_pipeline_imports_neither_a_framework_nor_what_draws() -> None:
     for file in [ROOT / "pipeline.py", *python_files(ROOT / "targets")]:
         assert not tops(imports(file)) & HEAVY, file

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from tests.reproduction.conftest import PLAN, write_slices
 
 from tests.cluster.backend import Backend, Ended, seconds_between, until
 from tests.cluster.conftest import FIGURES
+from tests.paper.conftest import PLAN, write_slices
 
 CANDIDATES = [
     {"name": "netvlad", "preset": "netvlad-small", "overrides": {"epochs": 2}},
