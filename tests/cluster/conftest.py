@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from yt8m.records.simulate import simulate
 
 from tests.cluster.backend import Backend
+from yt8m.data.records.simulate import simulate
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 FRAMES = 16

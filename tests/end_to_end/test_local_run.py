@@ -171,8 +171,8 @@ def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line_from_which_i
 ) -> None:
     output, _ = finished
     before = files(output)
-    with (source / "checkout" / "yt8m" / "selection.py").open("a") as module:
-        module.write("# a comment is no change\n")
+    module = source / "checkout" / "yt8m" / "evaluation" / "select_model.py"
+    module.write_text(module.read_text() + "# a comment is no change\n")
     again = run(source, output)
     assert again.returncode == 0, again.stderr
     assert "15 of 25 steps were not repeated" in again.stdout
