@@ -20,8 +20,8 @@ import numpy as np
 
 from yt8m.data.rebalance.training_set import Phase, TrainingSet
 from yt8m.data.records.build import build_index
-from yt8m.data.records.encode import encode_record
 from yt8m.data.records.features import Frames
+from yt8m.data.records.simulate import encode_record
 from yt8m.data.records.tfrecord import RecordWriter
 from yt8m.data.records.video_index import read_index
 
@@ -148,8 +148,7 @@ def _ours(shard: Path, policy: str) -> Iterator[Moment]:
     from yt8m.loader import FrameSampling, training_batches
     from yt8m.models import losses
     from yt8m.training.feed import Feed
-    from yt8m.training.learner import Learner
-    from yt8m.training.optimizer import make_optimizer
+    from yt8m.training.learner import Learner, make_optimizer
     from yt8m.training.replicas import find_replicas
 
     index_file = shard.with_suffix(".parquet")

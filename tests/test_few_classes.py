@@ -10,7 +10,7 @@ from yt8m.evaluation.comparison.compare import compare
 from yt8m.evaluation.evaluate import evaluate
 from yt8m.prediction.table import Predictions, write_predictions
 from yt8m.prediction.top_k import label_ranks, top_k
-from yt8m.promotion.scores import measure
+from yt8m.promotion.contest import measure
 from yt8m.submission import write_submission
 
 VIDEOS = 60

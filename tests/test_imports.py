@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "yt8m"
 SAMPLE = ROOT / "sample"
 FLOORS = (
-    ("errors", "progress", "seeds", "ragged", "streams", "pinned", "quiet"),
+    ("errors", "progress", "seeds", "ragged", "quiet"),
     ("storage",),
     ("artifacts", "vocabulary", "code_version"),
     ("presets",), ("pages",), ("models",), ("data",), ("loader",), ("registry",), ("prediction",), ("evaluation",),

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from yt8m.errors import InputError
-from yt8m.pinned import pinned_environment
+from yt8m.quiet import pinned_environment
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from yt8m.evaluation.calibration import calibration
+from yt8m.evaluation.evaluate import calibration
 
 
 def test_bins_and_expected_error_by_brute_force():

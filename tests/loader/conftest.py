@@ -7,8 +7,8 @@ import pytest
 
 from yt8m.data.rebalance.training_set import Phase, TrainingSet
 from yt8m.data.records.build import build_index
-from yt8m.data.records.encode import encode_record
 from yt8m.data.records.features import Frames
+from yt8m.data.records.simulate import encode_record
 from yt8m.data.records.tfrecord import RecordWriter
 from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.storage import cloud

@@ -9,13 +9,13 @@ import pytest
 
 from yt8m.data.rebalance.training_set import Phase, TrainingSet
 from yt8m.data.records.build import build_index
-from yt8m.data.records.encode import encode_record
 from yt8m.data.records.features import Frames
+from yt8m.data.records.simulate import encode_record
 from yt8m.data.records.tfrecord import RecordWriter
 from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.errors import InputError, RecordError
 from yt8m.loader import Batch, FrameSampling, epoch_order, prediction_batches, training_batches
-from yt8m.loader.sampling import frame_draws
+from yt8m.loader.order import frame_draws
 
 VIDEOS, CLASSES, BATCH = 23, 30, 4
 REPEATS = np.array([np.arange(VIDEOS) % 3, np.ones(VIDEOS)], np.int32)

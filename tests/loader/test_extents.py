@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt8m.loader import extents
-from yt8m.loader.extents import Extents, coalesce, to_fetch
+from yt8m.loader import plan
+from yt8m.loader.plan import Extents, coalesce, to_fetch
 from yt8m.loader.scratch import Piece
 
 
@@ -26,7 +26,7 @@ def records(draw: st.DrawFn) -> Extents:
 @given(records())
 def test_coalesced_stretches_hold_all_records_and_close_small_gaps_alone(some: Extents) -> None:
     merged = coalesce(some)
-    assert (merged.starts[1:] - merged.ends[:-1] >= extents.GAP_BYTES).all()
+    assert (merged.starts[1:] - merged.ends[:-1] >= plan.GAP_BYTES).all()
     assert Piece(0, "", merged, is_whole=False).covers(some).all()
     assert set(merged.starts) <= set(some.starts)
     assert set(merged.ends) <= set(some.ends)

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from yt8m.loader.extents import Extents, to_fetch
 from yt8m.loader.order import stream
-from yt8m.loader.plan import NEVER, Layout, Plan, _passes, plan_epoch
+from yt8m.loader.plan import NEVER, Extents, Layout, Plan, _passes, plan_epoch, to_fetch
 
 
 def layout(copies: np.ndarray, shards: int, seed: int = 0) -> Layout:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from yt8m.data.records.build import build_index
-from yt8m.data.records.encode import encode_record
 from yt8m.data.records.features import Frames
-from yt8m.data.records.messages import Example, SequenceExample
+from yt8m.data.records.simulate import encode_record
 from yt8m.data.records.tfrecord import OVERHEAD, RecordWriter
 from yt8m.data.records.video_index import VideoIndex, read_index
+from yt8m.data.records.wire import Example, SequenceExample
 from yt8m.errors import InputError, RecordError
 from yt8m.loader import FrameSampling, RecordReader
 from yt8m.loader.shards import LocalShards

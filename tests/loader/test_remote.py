@@ -11,8 +11,7 @@ from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.errors import InputError
 from yt8m.loader import FrameSampling, RecordReader, prediction_batches
 from yt8m.loader.export import export
-from yt8m.loader.remote import MOST_ANNOUNCED, RemoteShards
-from yt8m.loader.source import open_shards
+from yt8m.loader.remote import MOST_ANNOUNCED, RemoteShards, open_shards
 from yt8m.storage import cloud
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yt8m.errors import InputError
-from yt8m.loader.sampling import MAX_FRAMES, FrameSampling, frame_draws
+from yt8m.loader.order import MAX_FRAMES, FrameSampling, frame_draws
 
 kinds = st.sampled_from(["random", "contiguous", "even", "all"])
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from yt8m.models.label_embedding import LabelEmbeddingHead
+from yt8m.models.heads import LabelEmbeddingHead
 
 X = np.random.RandomState(0).randn(3, 5).astype(np.float32)
 LABELS = (np.random.RandomState(1).rand(50, 6) < 0.3).astype(np.uint8)

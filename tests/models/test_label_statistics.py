@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from yt8m.models.label_statistics import cooccurrence, label_embedding, label_logits
+from yt8m.models.heads import cooccurrence, label_embedding, label_logits
 
 LABELS = (np.random.RandomState(0).rand(200, 30) < np.linspace(0.4, 0.01, 30)).astype(np.uint8)
 

@@ -12,9 +12,7 @@ from yt8m.models.context_gating import ContextGating
 from yt8m.models.dequantize import Dequantize
 from yt8m.models.feature_scaling import FeatureScaling
 from yt8m.models.frame_sampling import KINDS, FrameSampling
-from yt8m.models.label_embedding import LabelEmbeddingHead
-from yt8m.models.logistic_head import LogisticHead
-from yt8m.models.mixture_of_experts import MixtureOfExperts
+from yt8m.models.heads import LabelEmbeddingHead, LogisticHead, MixtureOfExperts
 from yt8m.models.net_fv import NetFV
 from yt8m.models.net_vlad import NetVLAD
 from yt8m.models.next_vlad import NeXtVLAD

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from yt8m.models.logistic_head import LogisticHead
+from yt8m.models.heads import LogisticHead
 
 X = np.random.RandomState(0).randn(3, 5).astype(np.float32)
 

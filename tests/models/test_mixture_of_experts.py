@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from yt8m.models.mixture_of_experts import MixtureOfExperts
+from yt8m.models.heads import MixtureOfExperts
 
 H, V = 5, 4
 X = np.random.RandomState(0).randn(3, H).astype(np.float32)

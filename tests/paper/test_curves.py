@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from yt8m.paper.curves import curve_of, mean_peak, peak_epochs, training_gap_from
+from yt8m.paper.scores import curve_of, mean_peak, peak_epochs, training_gap_from
 
 
 def curve(*validation: float, training: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)) -> dict[str, list[float]]:

@@ -5,8 +5,8 @@ import pytest
 from yt8m.data.rebalance.training_set import read_training_set
 from yt8m.data.records.simulate import simulate
 from yt8m.data.records.video_index import read_index
-from yt8m.paper.data import Data, Sources
 from yt8m.paper.experiments import load_paper
+from yt8m.paper.trainings import Data, Sources
 
 
 def test_real_frames_are_taken_as_they_are(shards: dict[str, str], plan: Path, tmp_path: Path) -> None:

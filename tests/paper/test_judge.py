@@ -4,7 +4,7 @@ import pytest
 
 from yt8m.paper.experiments import load_paper
 from yt8m.paper.judge import FAILS, HOLDS, OPEN, _matches, _peaks_there, agreement, agreement_of_all
-from yt8m.paper.seeds import Estimate
+from yt8m.paper.scores import Estimate
 
 EXPERIMENTS = load_paper("sample").experiments
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from yt8m.paper.seeds import degrees, estimate, student
+from yt8m.paper.scores import degrees, estimate, student
 
 
 @pytest.mark.parametrize(

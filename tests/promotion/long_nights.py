@@ -2,7 +2,7 @@
 
 from tests.real_worlds import RealWorld
 from yt8m.evaluation.comparison import compare_gap, gap_of
-from yt8m.promotion.verdict import PROMISE, Thresholds, judge
+from yt8m.promotion.contest import PROMISE, Thresholds, judge
 
 REGISTRIES, NIGHTS, VIDEOS = 24, 30, 300
 

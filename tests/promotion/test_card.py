@@ -13,7 +13,7 @@ from yt8m.evaluation.holdout_split import half_of
 from yt8m.evaluation.influence import gap_influences, normal_interval
 from yt8m.prediction.table import write_predictions
 from yt8m.promotion.card import weak_labels
-from yt8m.promotion.scores import measure
+from yt8m.promotion.contest import measure
 from yt8m.registry.champions import Registry
 
 HOSTILE = '<script>alert(1)</script> & "co"'

@@ -9,7 +9,7 @@ import pytest
 from yt8m.errors import InputError
 from yt8m.evaluation.comparison import GapDifference
 from yt8m.evaluation.influence import NORMAL_95
-from yt8m.promotion.verdict import PROMISE, Thresholds, judge, level, needed_gain
+from yt8m.promotion.contest import PROMISE, Thresholds, judge, level, needed_gain
 
 BETTER = GapDifference(0.002, 0.001, 0.003, "better")
 WORSE = GapDifference(-0.002, -0.003, -0.001, "worse")

@@ -11,22 +11,19 @@ from yt8m.presets import load_preset
 from yt8m.registry import identity
 
 COUNTED = """
-pinned
+quiet
 ragged
 seeds
 data: __init__
 data/rebalance: __init__ training_set
-data/records: __init__ features messages wire
+data/records: __init__ features wire
 evaluation: __init__ holdout_split
-evaluation/metrics: __init__ functions pairs streaming
-loader: __init__ batch batches extents order plan reader sampling window
-models: __init__ batch_norm clustered context_gating dequantize dropout feature_scaling heads label_embedding
-models: label_statistics linear logistic_head losses mixture_of_experts mlp net_fv net_vlad next_vlad next_vlad_branch
-models: next_vlad_mixture next_vlad_tagger numerics reverse_whitening settings soft_assignment soft_dbof squeeze_excite
-models: tagger
-models: seeds
+evaluation/metrics: __init__ functions streaming
+loader: __init__ batches order plan reader window
+models: __init__ batch_norm clustered context_gating dequantize dropout feature_scaling heads linear losses mlp net_fv
+models: net_vlad next_vlad numerics reverse_whitening seeds settings soft_assignment soft_dbof squeeze_excite tagger
 prediction: __init__ top_k
-training: __init__ feed job learner optimizer phase_loop plan replicas running_gap schedules start state trainer
+training: __init__ feed job learner phase_loop plan replicas running_gap schedules start state trainer
 training: validation variables warm_start
 """
 GIVEN: dict[str, Any] = {

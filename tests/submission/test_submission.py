@@ -13,7 +13,7 @@ from yt8m.errors import InputError
 from yt8m.prediction.table import Predictions, write_predictions
 from yt8m.prediction.top_k import top_k
 from yt8m.submission import write_submission
-from yt8m.submission.text import HEADER, lines
+from yt8m.submission.ensemble import HEADER, lines
 
 CLASSES = 3862
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.forks import Forks
 from yt8m import storage
-from yt8m.training.history import SCALARS, TIMING_SCALARS, Scalars
-from yt8m.training.weights_file import write_weights
+from yt8m.training.export import write_weights
+from yt8m.training.reporter import SCALARS, TIMING_SCALARS, Scalars
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 

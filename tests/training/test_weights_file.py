@@ -8,7 +8,7 @@ import pytest
 
 from yt8m import models
 from yt8m.models.float16 import round_to_float16
-from yt8m.training.weights_file import write_weights
+from yt8m.training.export import write_weights
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "netfv": {"clusters": 4, "hidden": 8},

@@ -14,8 +14,7 @@ from yt8m import models
 from yt8m.models import losses
 from yt8m.models.dropout import rows_from
 from yt8m.training import learner as learning
-from yt8m.training.learner import Learner
-from yt8m.training.optimizer import make_optimizer
+from yt8m.training.learner import Learner, make_optimizer
 from yt8m.training.replicas import find_replicas
 from yt8m.training.start import synchronize_batch_norm
 from yt8m.training.variables import learner_arrays, model_arrays, restore_learner

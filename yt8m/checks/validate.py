@@ -1,14 +1,17 @@
 """The validation of data: every check beside its threshold, as JSON, as a page, and in one line when it fails."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
-from yt8m.artifacts import fingerprint, refuse_repeated
+import numpy as np
+
+from yt8m.artifacts import fingerprint, ids_to_arrow, refuse_repeated
 from yt8m.checks import drift
-from yt8m.checks.partitions import duplicates, leaks, unknown_labels
 from yt8m.checks.profile import VIDEOS, profile_of, read_profile
 from yt8m.checks.thresholds import MEANINGS, read_thresholds
 from yt8m.checks.validation_page import render_validation
+from yt8m.data.rebalance.facts import ids_among
 from yt8m.data.records.video_index import EACH_ONCE, VideoIndex, read_index
 from yt8m.errors import InputError
 from yt8m.registry.candidates import check_candidates, check_levels
@@ -161,3 +164,39 @@ def _breach(result: dict[str, Any], page: str) -> str:
     if any(check["name"] == "label_drift" and not check["passed"] for check in result["checks"]):
         parts += [f"{m['name']} went from {m['before']:.2%} to {m['now']:.2%}" for m in result["movers"][:3]]
     return f"the data is not fit for training: {'; '.join(parts)}. Mend the source, or raise the threshold; see {page}"
+
+
+NAMED = 5
+
+
+def duplicates(partitions: Mapping[str, VideoIndex]) -> dict[str, dict[str, Any]]:
+    """For each partition `{count, examples}`: videos whose id stands in an earlier row, and some of these ids."""
+    return {name: _found(_repeated(index.video_ids)) for name, index in partitions.items()}
+
+
+def leaks(partitions: Mapping[str, VideoIndex]) -> dict[str, dict[str, Any]]:
+    """For each two partitions, `train and test`, `{count, examples}` of the ids that stand in both."""
+    found = {}
+    for (name, one), (other_name, other) in combinations(partitions.items(), 2):
+        ids = np.unique(one.video_ids)
+        found[f"{name} and {other_name}"] = _found(ids[ids_among(ids, ids_to_arrow(other.video_ids))])
+    return found
+
+
+def unknown_labels(partitions: Mapping[str, VideoIndex], num_classes: int) -> dict[str, dict[str, Any]]:
+    """For each partition `{count, examples}` of the label occurrences outside the classes."""
+    found = {}
+    for name, index in partitions.items():
+        outside = index.labels[(index.labels >= num_classes) | (index.labels < 0)]
+        found[name] = {"count": len(outside), "examples": [str(label) for label in np.unique(outside)[:NAMED]]}
+    return found
+
+
+def _repeated(ids: np.ndarray) -> np.ndarray:
+    values, counts = np.unique(ids, return_counts=True)
+    return np.repeat(values, counts - 1)
+
+
+def _found(ids: np.ndarray) -> dict[str, Any]:
+    examples = np.unique(ids)[:NAMED].tolist()
+    return {"count": len(ids), "examples": [video_id.decode(errors="replace") for video_id in examples]}

@@ -14,8 +14,8 @@ from typing import Any
 from yt8m.commands._staging import add_staging_arguments, staging_of
 from yt8m.errors import InputError
 from yt8m.promotion import Terms, Thresholds, VertexTarget, roll_back, show
+from yt8m.promotion.contest import FLOOR
 from yt8m.promotion.predict_and_promote import predict_and_promote
-from yt8m.promotion.verdict import FLOOR
 from yt8m.promotion.vertex import SERVING_IMAGE
 
 EXAMPLE = """yt8m promote runs/netvlad/model --registry champion --index validate.parquet --floor 0.8

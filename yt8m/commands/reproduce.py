@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Reproduce, or estimate."""
     if args.estimate:
-        from yt8m.paper.estimate import count_videos, estimate
+        from yt8m.paper.reproduce import count_videos, estimate
 
         videos = count_videos(args.scale, args.train, args.validation, args.plan)
         return {"estimate": estimate(args.scale, videos=videos, plan=args.plan, seeds=args.seeds, only=args.only)}
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def render(result: dict[str, Any]) -> str:
     """The verdicts in lines, or the estimate."""
     if "estimate" in result:
-        from yt8m.paper.estimate import render_estimate
+        from yt8m.paper.reproduce import render_estimate
 
         return render_estimate(result["estimate"])
     output = result.pop("output")

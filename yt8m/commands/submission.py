@@ -9,7 +9,7 @@ import argparse
 from typing import Any
 
 from yt8m.submission import write_submission
-from yt8m.submission.size import LIMIT, MIB
+from yt8m.submission.checks import LIMIT, MIB
 
 EXAMPLE = "yt8m submission predictions.parquet --index test.parquet --model runs/moe/model -o submission.csv"
 

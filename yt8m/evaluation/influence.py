@@ -13,8 +13,7 @@ import numpy as np
 
 from yt8m.errors import InputError
 from yt8m.evaluation.metrics import hits_in_top
-from yt8m.evaluation.metrics.functions import found_among_own_number
-from yt8m.evaluation.metrics.pairs import checked
+from yt8m.evaluation.metrics.functions import checked, found_among_own_number
 from yt8m.prediction.table import Predictions
 from yt8m.prediction.top_k import TOP
 

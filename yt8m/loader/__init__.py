@@ -1,10 +1,8 @@
 """Training set -> batches: in a shuffled order that is arithmetic, with frames that stay uint8."""
 
-from yt8m.loader.batch import PADDING, Batch
 from yt8m.loader.batches import Batches, prediction_batches, training_batches
-from yt8m.loader.order import epoch_order
-from yt8m.loader.reader import RecordReader
-from yt8m.loader.sampling import FrameSampling
+from yt8m.loader.order import FrameSampling, epoch_order
+from yt8m.loader.reader import PADDING, Batch, RecordReader
 from yt8m.loader.staging import DEFAULT_STAGING, Staging
 
 __all__ = [

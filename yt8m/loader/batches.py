@@ -12,12 +12,10 @@ from yt8m.data.rebalance.training_set import TrainingSet
 from yt8m.data.records.features import WIDTHS
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
-from yt8m.loader.batch import PADDING, Batch
-from yt8m.loader.order import Order
+from yt8m.loader.order import FrameSampling, Order, frame_draws
 from yt8m.loader.prefetch import Prefetch, default_threads
-from yt8m.loader.reader import RecordReader
+from yt8m.loader.reader import PADDING, Batch, RecordReader
 from yt8m.loader.remote import RemoteShards
-from yt8m.loader.sampling import FrameSampling, frame_draws
 from yt8m.loader.shards import Shards
 from yt8m.loader.staging import DEFAULT_STAGING, Stager, Staging
 from yt8m.loader.window import IndexOrder, WindowedOrder, Windows

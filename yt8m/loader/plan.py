@@ -16,7 +16,6 @@ import numpy as np
 
 from yt8m.data.records.tfrecord import OVERHEAD
 from yt8m.data.records.video_index import VideoIndex
-from yt8m.loader import extents
 
 LAID_OVER = 0.05
 NEVER = 1 << 62
@@ -149,7 +148,7 @@ def _visits(layout: Layout, numbers: np.ndarray, videos: np.ndarray) -> _Visits:
     is_first = np.concatenate(([True], (np.diff(numbers) != 0) | (np.diff(shards) != 0)))
     first = np.flatnonzero(is_first)
     gaps = np.concatenate(([0], starts[1:] - ends[:-1]))
-    gaps[is_first | (gaps >= extents.GAP_BYTES)] = 0
+    gaps[is_first | (gaps >= GAP_BYTES)] = 0
     selected = np.add.reduceat(ends - starts, first)
     whole = layout.shard_sizes[shards[first]]
     coalesced = np.minimum(selected + np.add.reduceat(gaps, first), whole)
@@ -227,3 +226,46 @@ def next_use(uses: np.ndarray, count: int, shards: np.ndarray, number: int) -> n
     use = uses[np.minimum(place, len(uses) - 1)]
     found = (place < len(uses)) & (use // count == shards)
     return np.where(found, use % count, NEVER)
+
+
+GAP_BYTES = 1 << 18
+"""Ranges nearer than this are read as one: a request costs about as much as that many bytes."""
+
+
+class Extents(NamedTuple):
+    """Stretches of a shard in ascending order: int64 `starts` and `ends` (exclusive)."""
+
+    starts: np.ndarray
+    ends: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Bytes of all."""
+        return int((self.ends - self.starts).sum())
+
+
+def whole(size: int) -> Extents:
+    """All of a shard."""
+    return Extents(np.zeros(1, np.int64), np.full(1, size, np.int64))
+
+
+def coalesce(records: Extents) -> Extents:
+    """Records as fewer stretches: what is less than GAP_BYTES apart, or overlaps, becomes one."""
+    if not len(records.starts):
+        return records
+    reached = np.maximum.accumulate(records.ends)
+    breaks = np.flatnonzero(records.starts[1:] - reached[:-1] >= GAP_BYTES) + 1
+    return Extents(
+        records.starts[np.concatenate(([0], breaks))],
+        reached[np.concatenate((breaks, [len(reached)])) - 1],
+    )
+
+
+def to_fetch(records: Extents, size: int) -> Extents:
+    """What to fetch of a shard of `size` bytes to have some records of it.
+
+    All of it, unless they are under half of it: then the records alone, coalesced.
+    """
+    if not len(records.starts):
+        return records
+    return whole(size) if 2 * records.size >= size else coalesce(records)

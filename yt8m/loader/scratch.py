@@ -21,8 +21,8 @@ import numpy as np
 
 from yt8m import storage
 from yt8m.errors import InputError
-from yt8m.loader.extents import Extents, whole
-from yt8m.loader.files import OpenFiles
+from yt8m.loader.plan import Extents, whole
+from yt8m.loader.shards import OpenFiles
 from yt8m.storage import PARTIAL, FileInfo
 
 GB = 10**9

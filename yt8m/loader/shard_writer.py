@@ -16,8 +16,8 @@ from yt8m.data.records import tfrecord
 from yt8m.data.records.features import FeatureError
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import RecordError
+from yt8m.loader.remote import open_shards
 from yt8m.loader.shards import check_unchanged, record_number
-from yt8m.loader.source import open_shards
 from yt8m.storage import PARTIAL, atomic_file, write_json
 
 ARENA_BYTES = 1 << 20

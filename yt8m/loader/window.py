@@ -13,9 +13,9 @@ import numpy as np
 
 from yt8m.data.records.tfrecord import OVERHEAD
 from yt8m.data.records.video_index import VideoIndex
-from yt8m.loader.batch import PADDING
 from yt8m.loader.order import Order, stream
 from yt8m.loader.plan import NEVER, Plan, layout_of, next_use, plan_epoch
+from yt8m.loader.reader import PADDING
 
 WINDOWS = 2  # beside ORDER and FRAMES of `order.py`
 PLANS_KEPT = 3

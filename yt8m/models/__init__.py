@@ -8,8 +8,7 @@ from yt8m.errors import InputError
 from yt8m.models.clustered import DBoFTagger, NetFVTagger, NetVLADTagger
 from yt8m.models.linear import LogisticTagger, MoETagger
 from yt8m.models.mlp import MLPTagger
-from yt8m.models.next_vlad_mixture import NeXtVLADMixture
-from yt8m.models.next_vlad_tagger import NeXtVLADTagger
+from yt8m.models.next_vlad import NeXtVLADMixture, NeXtVLADTagger
 from yt8m.models.seeds import seeded
 from yt8m.models.settings import parse_settings
 from yt8m.models.tagger import Tagger

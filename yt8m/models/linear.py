@@ -5,8 +5,7 @@ from typing import Any
 
 import keras
 
-from yt8m.models.heads import HeadSettings, make_head
-from yt8m.models.logistic_head import LogisticHead
+from yt8m.models.heads import HeadSettings, LogisticHead, make_head
 from yt8m.models.numerics import Shape, Tensor, l2_normalize, mean_frame
 from yt8m.models.settings import require
 from yt8m.models.tagger import Tagger

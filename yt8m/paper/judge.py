@@ -8,10 +8,17 @@ import numpy as np
 
 from yt8m.errors import InputError
 from yt8m.evaluation.evaluate import MANY
-from yt8m.paper.curves import curve_of, mean_peak, peak_epochs, training_gap_from
 from yt8m.paper.experiments import Experiment
-from yt8m.paper.scores import Scores, differences, read_scores
-from yt8m.paper.seeds import Estimate
+from yt8m.paper.scores import (
+    Estimate,
+    Scores,
+    curve_of,
+    differences,
+    mean_peak,
+    peak_epochs,
+    read_scores,
+    training_gap_from,
+)
 from yt8m.paper.trainings import Trained
 from yt8m.vocabulary import read_vocabulary
 

@@ -1,12 +1,17 @@
 """The whole of `yt8m reproduce`: every experiment in its order; what is finished is kept, what fails is reported."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from yt8m.paper.estimate import estimate, render_estimate
-from yt8m.paper.experiments import StrPath
+from yt8m.data.records.build import build_index
+from yt8m.paper.experiments import Paper, Run, StrPath, load_paper
 from yt8m.paper.work import open_work, wanted
+from yt8m.presets import load_preset
 from yt8m.progress import log
+from yt8m.quiet import quiet_start
+from yt8m.storage import scratch_folder
+from yt8m.vocabulary import NUM_CLASSES
 
 
 def reproduce(
@@ -54,3 +59,102 @@ def reproduce(
             results[name] = work.result(experiments[name])
             work.write(results)
     return work.write(results)
+
+
+FULL = {"train": 3_900_000, "validation": 1_112_357}
+BYTES_A_VIDEO, BYTES_A_FRAME = 251_000, 1_170
+SHARES = {
+    "hard-x3": (2.173 * 2.5,), "rare-then-all": (0.301, 2.5), "all-then-rare": (2.5, 0.301),
+    "rare-video-then-all": (0.2424, 2.5), "all-then-rare-video": (2.5, 0.2424),
+}  # fmt: skip
+"""Epochs of all videos that a recipe takes; in a rare phase one of its epochs, of which there are 2 to 10."""
+BACKWARD = 3  # a training step costs about three times the forward pass
+SUSTAINED = 1e13  # floating-point operations a second
+
+
+def estimate(
+    scale: str,
+    *,
+    videos: Mapping[str, int] | None = None,
+    plan: StrPath | None = None,
+    seeds: int | None = None,
+    only: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """What the experiments of a scale would take.
+
+    The rare phases are counted with the two epochs that it takes at least to see no gain.
+
+    Args:
+        scale: its name.
+        videos: of each partition (`train`, `validation`); by default those of the published ones.
+        plan: a file like `paper.yaml`.
+        seeds: how many, instead of the scale's.
+        only: names of experiments.
+
+    Returns:
+        `videos` of each partition; `runs`: for each run `seeds`, `examples` (of all seeds), `bytes` read, and `flops`;
+        and their `total`.
+
+    Raises:
+        InputError: an unknown scale or experiment, or a plan that is none.
+    """
+    paper, videos = load_paper(scale, plan, seeds=seeds), videos or FULL
+    rows = {run: _row(paper, paper.runs[run], videos) for run in paper.runs_of(wanted(paper, only))}
+    total = {key: sum(row[key] for row in rows.values()) for key in ("examples", "bytes", "flops")}
+    return {"scale": scale, "videos": dict(videos), "runs": rows, "total": total}
+
+
+def count_videos(
+    scale: str, train: Sequence[str] | None, validation: Sequence[str] | None, plan: StrPath | None = None
+) -> dict[str, int]:
+    """The videos of each partition: of the shards that are named or are the scale's own, else of the published ones.
+
+    Raises:
+        InputError: shards that are not there.
+    """
+    own = load_paper(scale, plan).scale
+    sources = {"train": train or own.train, "validation": validation or own.validation}
+    with scratch_folder() as scratch:
+        index = os.path.join(scratch, "index.parquet")
+        return {
+            name: int(build_index(list(shards), index)["videos"]) if shards else FULL[name]
+            for name, shards in sources.items()
+        }
+
+
+def _row(paper: Paper, run: Run, videos: Mapping[str, int]) -> dict[str, Any]:
+    with quiet_start():
+        from yt8m.models.size import measure  # brings keras in
+
+    name, settings = paper.preset_of(run)
+    preset, seeds = load_preset(name, settings), len(paper.scale.seeds)
+    model = dict(preset["model"])
+    frames = 1 if preset["level"] == "video" else preset["frames"]["train"]["count"]
+    cost = measure(model.pop("name"), NUM_CLASSES, frames, level=preset["level"], **model).flops
+    examples = round(seeds * _epochs(run, settings["epochs"]) * videos["train"])
+    predicted = seeds * videos["validation"]
+    simulated = paper.scale.simulate
+    size = BYTES_A_VIDEO if simulated is None else BYTES_A_FRAME * simulated["max_frames"]
+    return {
+        "seeds": seeds,
+        "examples": examples,
+        "bytes": (examples + predicted) * size,
+        "flops": float(cost) * (BACKWARD * examples + predicted),
+    }
+
+
+def _epochs(run: Run, epochs: float) -> float:
+    """Epochs of all videos that a run reads, its own being given."""
+    shares = SHARES.get(run.recipe, (epochs,))
+    return sum(2 * share if share < 1 else share for share in shares)
+
+
+def render_estimate(result: dict[str, Any]) -> str:
+    """A line for each run, and the total."""
+    lines = [f"{'run':<22}{'examples':>16}{'GB read':>12}{'TFLOP':>14}"]
+    for name, row in [*result["runs"].items(), ("total", result["total"])]:
+        lines.append(f"{name:<22}{row['examples']:>16,}{row['bytes'] / 1e9:>12,.0f}{row['flops'] / 1e12:>14,.0f}")
+    videos, hours = result["videos"], result["total"]["flops"] / SUSTAINED / 3600
+    lines.append(f"on {videos['train']:,} videos to train and {videos['validation']:,} to validate, all seeds; at "
+                 f"{SUSTAINED / 1e12:g} TFLOP/s sustained the total is {hours:,.3g} hours of one device")  # fmt: skip
+    return "\n".join(lines)

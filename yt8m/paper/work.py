@@ -7,10 +7,9 @@ from typing import Any
 from yt8m.artifacts import fingerprint
 from yt8m.code_version import code_version
 from yt8m.errors import InputError, Interrupted, one_line
-from yt8m.paper.data import PARTITIONS, Data, Sources
 from yt8m.paper.experiments import Experiment, Paper, StrPath, load_paper
 from yt8m.paper.judge import NOT_RUN, Judge, Result
-from yt8m.paper.trainings import Trainings
+from yt8m.paper.trainings import PARTITIONS, Data, Sources, Trainings
 from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.storage import exists, is_remote, join, read_json, write_json, write_text

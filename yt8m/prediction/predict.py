@@ -16,8 +16,7 @@ from yt8m.data.records.video_index import EACH_ONCE, VideoIndex, read_index
 from yt8m.errors import InputError
 from yt8m.loader import DEFAULT_STAGING, PADDING, Batch, Batches, FrameSampling, Staging, prediction_batches
 from yt8m.models import create
-from yt8m.models.devices import check_devices
-from yt8m.models.memory import release_memory
+from yt8m.models.devices import check_devices, release_memory
 from yt8m.prediction.partial_results import Part, PartialResults
 from yt8m.prediction.ranks import COLUMNS, Ranks, assemble, join_ranks, rank
 from yt8m.prediction.table import write_predictions

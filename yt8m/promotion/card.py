@@ -8,8 +8,7 @@ from markupsafe import Markup
 
 from yt8m.data.rebalance.training_set import TrainingSet
 from yt8m.pages.page import Column, Section, Tile, count, decimal, page, share, table
-from yt8m.promotion.scores import Scores
-from yt8m.promotion.verdict import PROMISE
+from yt8m.promotion.contest import PROMISE, Scores
 from yt8m.vocabulary import Vocabulary
 
 ENOUGH = 5

@@ -9,7 +9,7 @@ from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
 from yt8m.registry.champions import MODELS
 from yt8m.registry.manifest import MANIFEST, LocatedModel
-from yt8m.storage import (
+from yt8m.storage import (  # fmt: skip
     FileInfo,
     atomic_directory,
     copy_file,
@@ -22,7 +22,7 @@ from yt8m.storage import (
     scratch_folder,
     stage,
     write_json,
-)  # fmt: skip
+)
 
 FILES = "files.json"
 REMEDY = "promote a model that is whole, or roll back"

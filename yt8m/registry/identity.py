@@ -12,18 +12,16 @@ from yt8m.code_version import code_version
 from yt8m.presets import EXPORT_KEYS
 from yt8m.storage import is_remote
 
-DECISIVE = ("training", "pinned")
+DECISIVE = ("training", "quiet")
 """The code that makes a model, and what it pins of the environment."""
 DELIVERY = frozenset({
-    "artifacts", "code_version", "errors", "presets", "progress", "quiet", "registry", "storage", "vocabulary",
+    "artifacts", "code_version", "errors", "presets", "progress", "registry", "storage", "vocabulary",
     "models.devices",
-    "loader.buffers", "loader.files", "loader.prefetch", "loader.remote", "loader.scratch", "loader.shards",
-    "loader.source", "loader.staged", "loader.staging",
+    "loader.buffers", "loader.prefetch", "loader.remote", "loader.scratch", "loader.shards", "loader.staging",
     "data.records.tfrecord", "data.records.video_index",
     "prediction.partial_results", "prediction.predict", "prediction.ranks", "prediction.table",
-    "training.checkpoint", "training.export", "training.history", "training.interruption", "training.meter",
-    "training.reporter", "training.saved_model", "training.train", "training.training_page", "training.weights_file",
-    "training.work_root",
+    "training.checkpoint", "training.export", "training.interruption", "training.reporter", "training.train",
+    "training.training_page", "training.work_root",
 })  # fmt: skip
 """Modules (and packages) that bring bytes, keep them, show them or say what is wrong, and choose no number. What comes
 into `training` and is not named here counts."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from yt8m.errors import InputError, WriteConflict
 from yt8m.progress import log
-from yt8m.storage.processes import started, this_process
+from yt8m.storage.leftovers import started, this_process
 from yt8m.storage.versioned import versioned
 
 SECONDS = 60.0  # without a renewal, then a lease may be taken over

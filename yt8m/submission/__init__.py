@@ -18,10 +18,8 @@ from yt8m.prediction.table import Predictions, read_predictions
 from yt8m.prediction.top_k import TOP
 from yt8m.progress import Progress
 from yt8m.storage import StrPath, atomic_file
-from yt8m.submission.checks import check_ids, check_rows, check_same_videos, refuse
-from yt8m.submission.ensemble import average, check_ensemble
-from yt8m.submission.size import check_size
-from yt8m.submission.text import HEADER, lines
+from yt8m.submission.checks import check_ids, check_rows, check_same_videos, check_size, refuse
+from yt8m.submission.ensemble import HEADER, average, check_ensemble, lines
 
 __all__ = ["write_csv", "write_submission"]
 

@@ -13,9 +13,8 @@ from yt8m.training.checkpoint import Checkpoints
 from yt8m.training.feed import Feed
 from yt8m.training.interruption import Interruption
 from yt8m.training.learner import Learner
-from yt8m.training.meter import Meter
 from yt8m.training.plan import PhasePlan
-from yt8m.training.reporter import Reporter
+from yt8m.training.reporter import Meter, Reporter
 from yt8m.training.running_gap import RunningGap
 from yt8m.training.state import State
 from yt8m.training.validation import METRICS, Validator

@@ -9,9 +9,7 @@ import numpy as np
 from yt8m.errors import InputError
 from yt8m.loader import DEFAULT_STAGING, FrameSampling, Staging, training_batches
 from yt8m.models.batch_norm import BatchNorm
-from yt8m.models.label_embedding import LabelEmbeddingHead
-from yt8m.models.logistic_head import LogisticHead
-from yt8m.models.mixture_of_experts import MixtureOfExperts
+from yt8m.models.heads import LabelEmbeddingHead, LogisticHead, MixtureOfExperts
 from yt8m.prediction.predict import load_model
 from yt8m.training.job import Job
 

@@ -102,7 +102,7 @@ def train(
             manifest = _finished(folder / MODEL, job)  # by the one that the lease was waited for
             if manifest is None:
                 with quiet_start():  # TensorFlow comes in here, when there is something to do
-                    from yt8m.models.memory import release_memory
+                    from yt8m.models.devices import release_memory
                     from yt8m.training.export import write_model
                     from yt8m.training.trainer import Trainer
 

@@ -18,8 +18,7 @@ from yt8m.training.checkpoint import Checkpoints
 from yt8m.training.feed import Feed
 from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job
-from yt8m.training.learner import Learner
-from yt8m.training.optimizer import ShiftedSchedule, make_optimizer
+from yt8m.training.learner import Learner, ShiftedSchedule, make_optimizer
 from yt8m.training.phase_loop import CURVE_POINTS, PhaseLoop, TrainingContext
 from yt8m.training.plan import PhasePlan, origin, scheduled_steps
 from yt8m.training.replicas import Replicas, find_replicas

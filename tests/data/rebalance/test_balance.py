@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt8m.data.rebalance.balance import balance, gini, head_tail_ratio
+from yt8m.data.rebalance.build import balance, gini, head_tail_ratio
 from yt8m.data.rebalance.facts import Facts
 from yt8m.data.records.video_index import VideoIndex
 

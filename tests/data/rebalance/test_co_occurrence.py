@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from yt8m.data.rebalance.co_occurrence import count_pairs, matrix, most_frequent, strongest
-from yt8m.data.rebalance.facts import Facts
+from yt8m.data.rebalance.facts import Facts, count_pairs, matrix, most_frequent, strongest
 from yt8m.data.records.video_index import VideoIndex
 
 label_lists = st.lists(st.lists(st.integers(0, 9), max_size=5, unique=True), min_size=1, max_size=25)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from tensorflow.core.example.example_pb2 import SequenceExample
 
 from tests.data.records.made import frame_record, frames, ids
-from yt8m.data.records.encode import encode_record
 from yt8m.data.records.features import Frames, decode_context, frame_features
+from yt8m.data.records.simulate import encode_record
 
 
 @settings(max_examples=40)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from tests.data.records.made import SAMPLE, video_record
-from yt8m.data.records.evidence import MAX_SHIFT, Directions, estimate_directions, localize
 from yt8m.data.records.features import decode_context, video_features
-from yt8m.data.records.frames import LOWEST, SIZE, STEP
+from yt8m.data.records.frames import LOWEST, MAX_SHIFT, SIZE, STEP, Directions, estimate_directions, localize
 from yt8m.data.records.simulate import Simulation
 from yt8m.data.records.tfrecord import RecordWriter, iterate
 from yt8m.errors import RecordError

@@ -4,8 +4,8 @@ from hypothesis import given
 from tensorflow.core.example import example_pb2
 
 from tests.data.records.made import VIDEO_SHARDS, frame_records
-from yt8m.data.records.messages import Example, SequenceExample
 from yt8m.data.records.tfrecord import iterate
+from yt8m.data.records.wire import Example, SequenceExample
 
 
 @given(frame_records)

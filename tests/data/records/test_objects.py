@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.data.records.made import SAMPLE
-from yt8m.data.records import objects
+from yt8m.data.records import scan
 from yt8m.data.records.build import build_index
-from yt8m.data.records.encode import encode_record
 from yt8m.data.records.features import Frames
-from yt8m.data.records.objects import ObjectReader
+from yt8m.data.records.scan import ObjectReader
+from yt8m.data.records.simulate import encode_record
 from yt8m.data.records.tfrecord import RecordWriter
 from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.errors import InputError, RecordError
@@ -70,7 +70,7 @@ def test_video_level_shards_are_read_whole_and_once(bucket: str, gcs, tmp_path: 
 def test_verification_reads_everything_once(
     bucket: str, gcs, frame_level: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "BLOCK_BYTES", 400_000)  # so that records lie across blocks
+    monkeypatch.setattr(scan, "BLOCK_BYTES", 400_000)  # so that records lie across blocks
     index = index_of(tmp_path, f"{bucket}/frame", verify=True)
     assert index.fingerprint() == index_of(tmp_path, str(frame_level)).fingerprint()
     assert sum(moved(gcs, "frame%2F")) == sum(shard.size for shard in index.shards)
@@ -131,7 +131,7 @@ def test_a_replacement_during_the_scan_is_noticed(bucket: str, frame_level: Path
 def test_any_reads_give_the_bytes_of_the_object(
     bucket: str, frame_level: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(scan, "BLOCK_BYTES", 10_000)
     data, random = (frame_level / "train0.tfrecord").read_bytes(), np.random.default_rng(0)
     for everything in (False, True):
         with ObjectReader(f"{bucket}/frame/train0.tfrecord", len(data), everything=everything) as read:

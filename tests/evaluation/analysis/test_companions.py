@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt8m.evaluation.analysis import companions as module
-from yt8m.evaluation.analysis.companions import Companions
+from yt8m.evaluation.analysis import evaluated as module
+from yt8m.evaluation.analysis.evaluated import Companions
 
 lists = st.lists(st.lists(st.integers(0, 7), unique=True, max_size=6), min_size=1, max_size=40)
 

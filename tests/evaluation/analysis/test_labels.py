@@ -3,9 +3,8 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from yt8m.evaluation.analysis.causes import CAUSES, explain
-from yt8m.evaluation.analysis.confusions import count_confusions
+from yt8m.evaluation.analysis.confusions import count_confusions, label_table
 from yt8m.evaluation.analysis.evaluated import read_evaluated
-from yt8m.evaluation.analysis.labels import label_table
 
 
 def table_of(path, *more):

@@ -3,7 +3,7 @@ import pytest
 
 from yt8m.evaluation.analysis.causes import CAUSES, explain
 from yt8m.evaluation.analysis.evaluated import read_evaluated
-from yt8m.evaluation.analysis.tripling import is_hard, tripling, weight_growth
+from yt8m.evaluation.analysis.explanation import is_hard, tripling, weight_growth
 
 
 def test_hard_videos_have_one_label_or_four_and_more():

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 
 from yt8m import storage
-from yt8m.data.rebalance import co_occurrence
-from yt8m.data.rebalance.balance import RARE_ABOVE, gini, head_tail_ratio
-from yt8m.data.rebalance.co_occurrence import Pairs
-from yt8m.data.rebalance.facts import Facts
+from yt8m.data.rebalance.build import RARE_ABOVE, gini, head_tail_ratio
+from yt8m.data.rebalance.facts import Facts, Pairs, count_pairs, matrix, most_frequent, strongest
 from yt8m.data.rebalance.statistics_page import render_statistics
 from yt8m.data.records.video_index import read_index
 from yt8m.errors import InputError
@@ -65,7 +63,7 @@ def compute_statistics(facts: Facts, vocabulary: Vocabulary | None = None) -> di
     `rare_above` (the threshold), `share_videos_with_rare_label, rare_label_occurrences, share_rare_occurrences`;
     `cumulative_share` (`by_index`, `by_rank`: the share of the occurrences in the first `labels` labels);
     `label_counts` (videos of each label, by index), `top_labels, bottom_labels`; `imbalance` (`gini`,
-    `head_tail_ratio`, see balance.py); `frames_per_video` (None unless frame level), `verticals` and `vocabulary`
+    `head_tail_ratio`, see build.py); `frames_per_video` (None unless frame level), `verticals` and `vocabulary`
     (None without one), `co_occurrence` (`pairs` on the most videos, `strongest_pairs` by lift, `matrix`).
     """
     counts, per_video = facts.label_counts, facts.labels_per_video
@@ -182,19 +180,19 @@ def _verticals(facts: Facts, vocabulary: Vocabulary) -> list[dict[str, Any]]:
 
 
 def _co_occurrence(facts: Facts, vocabulary: Vocabulary | None) -> dict[str, Any]:
-    pairs = co_occurrence.count_pairs(facts)
+    pairs = count_pairs(facts)
     least_videos = max(5, len(facts) // 10_000)
     top = np.argsort(-facts.label_counts, kind="stable")[:LISTED_LABELS]
     top = top[facts.label_counts[top] > 0]
     return {
         "distinct_pairs": len(pairs.videos),
-        "pairs": _pair_rows(co_occurrence.most_frequent(pairs, LISTED_PAIRS), vocabulary),
-        "strongest_pairs": _pair_rows(co_occurrence.strongest(pairs, LISTED_PAIRS, least_videos), vocabulary),
+        "pairs": _pair_rows(most_frequent(pairs, LISTED_PAIRS), vocabulary),
+        "strongest_pairs": _pair_rows(strongest(pairs, LISTED_PAIRS, least_videos), vocabulary),
         "strongest_pairs_least_videos": least_videos,
         "matrix": {
             "labels": top.tolist(),
             "names": [_name(vocabulary, label) for label in top.tolist()],
-            "videos": co_occurrence.matrix(pairs, facts, top).tolist(),
+            "videos": matrix(pairs, facts, top).tolist(),
         },
     }
 

@@ -10,8 +10,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from yt8m.data.records.messages import Features, SequenceExample
-from yt8m.data.records.wire import Buffer, Field, WireError, delimited, read_field, read_fields
+from yt8m.data.records.wire import (
+    Buffer,
+    Features,
+    Field,
+    SequenceExample,
+    WireError,
+    delimited,
+    read_field,
+    read_fields,
+)
 
 Level = Literal["frame", "video"]
 RGB, AUDIO = 1024, 128

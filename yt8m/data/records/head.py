@@ -17,8 +17,7 @@ from yt8m.data.records.features import (
     level_of,
     video_features,
 )
-from yt8m.data.records.messages import Features
-from yt8m.data.records.wire import WireError, delimited, read_field, varint
+from yt8m.data.records.wire import Features, WireError, delimited, read_field, varint
 
 HEAD_BYTES = 1024
 """So much of a record is read to index it: the context and the head of the first feature list are far shorter."""

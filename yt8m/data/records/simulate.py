@@ -16,11 +16,13 @@ import numpy as np
 
 from yt8m.artifacts import fingerprint
 from yt8m.data.records.build import SIMULATED, find_shards
-from yt8m.data.records.encode import encode_record
-from yt8m.data.records.evidence import Directions, estimate_directions, localize
 from yt8m.data.records.features import (
+    HEADER_BYTES,
+    HEADERS,
+    LABELS,
     MEANS,
     RGB,
+    WIDTHS,
     Context,
     FeatureError,
     Frames,
@@ -28,10 +30,18 @@ from yt8m.data.records.features import (
     level_of,
     video_features,
 )
-from yt8m.data.records.frames import draw_num_frames, frames_of_mean, shot_deviations, to_steps
+from yt8m.data.records.frames import (
+    Directions,
+    draw_num_frames,
+    estimate_directions,
+    frames_of_mean,
+    localize,
+    shot_deviations,
+    to_steps,
+)
 from yt8m.data.records.listing import fingerprint_source
 from yt8m.data.records.tfrecord import EMPTY, RecordWriter, iterate
-from yt8m.data.records.wire import Buffer
+from yt8m.data.records.wire import Buffer, Features, delimited
 from yt8m.errors import FETCH, InputError, RecordError
 from yt8m.progress import Progress, log
 from yt8m.seeds import check_seed
@@ -287,3 +297,26 @@ def _write_shard(simulation: Simulation, source: _Source, path: str) -> dict[str
         if not videos:
             raise RecordError(source.path, 0, 0, *EMPTY)
     return {"videos": videos, "frames": frames, "bytes": writer.size}
+
+
+def encode_record(video_id: bytes, labels: Sequence[int] | np.ndarray, frames: Frames) -> bytes:
+    """A serialised SequenceExample, byte for byte what protobuf writes for this order of fields.
+
+    Args:
+        video_id: of the video.
+        labels: class indices; without any, the record has no `labels` (as in the test partition).
+        frames: rgb uint8 [T, 1024] and audio uint8 [T, 128].
+    """
+    context = Features()
+    context.feature["id"].bytes_list.value.append(video_id)
+    if len(labels):
+        context.feature[LABELS].int64_list.value.extend(int(label) for label in labels)
+    lists = [_encode_list(name, matrix) for name, matrix in zip(WIDTHS, frames, strict=True)]
+    return delimited(1, context.SerializeToString(deterministic=True)) + delimited(2, *lists)
+
+
+def _encode_list(name: str, matrix: np.ndarray) -> bytes:
+    rows = np.empty((len(matrix), HEADER_BYTES + WIDTHS[name]), np.uint8)
+    rows[:, :HEADER_BYTES] = HEADERS[name]
+    rows[:, HEADER_BYTES:] = matrix
+    return delimited(1, delimited(1, name.encode()), delimited(2, rows.tobytes()))

@@ -7,15 +7,14 @@ import pandas as pd
 
 from yt8m import artifacts, storage
 from yt8m.evaluation.analysis.causes import Explained, explain
-from yt8m.evaluation.analysis.confusions import count_confusions, strongest
+from yt8m.evaluation.analysis.confusions import count_confusions, label_table, strongest
 from yt8m.evaluation.analysis.evaluated import Evaluated, read_evaluated
 from yt8m.evaluation.analysis.examples import example_videos
 from yt8m.evaluation.analysis.explanation import explanation
-from yt8m.evaluation.analysis.labels import label_table
 from yt8m.evaluation.analysis.missed import missed_labels, missed_videos, rank_counts
 from yt8m.evaluation.analysis.report import render_report
 from yt8m.evaluation.analysis.report_input import ReportInput
-from yt8m.evaluation.calibration import calibration
+from yt8m.evaluation.evaluate import calibration
 from yt8m.evaluation.influence import gap_influences, normal_interval
 from yt8m.evaluation.slices import by_labels, by_number_of_labels, label_buckets, training_buckets, verticals
 from yt8m.storage import StrPath

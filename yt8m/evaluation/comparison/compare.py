@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.evaluation.comparison.gap import GapDifference, judged
+from yt8m.evaluation.comparison.gap import GapDifference, judged, matched
 from yt8m.evaluation.comparison.labels import LEAST_POSITIVES, LabelDifferences, holm, label_differences, p_values
-from yt8m.evaluation.comparison.match import matched
 from yt8m.evaluation.comparison.page import render_page
 from yt8m.evaluation.influence import (
     LEAST_VIDEOS,

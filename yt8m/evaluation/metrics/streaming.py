@@ -6,8 +6,16 @@ from typing import Any
 import numpy as np
 
 from yt8m.errors import InputError
-from yt8m.evaluation.metrics.functions import hits_in_top, mean_of_known, perr_counts, perr_of_counts
-from yt8m.evaluation.metrics.pairs import average_precisions_of_sorted, checked, gap_of_sorted, make_pairs
+from yt8m.evaluation.metrics.functions import (
+    average_precisions_of_sorted,
+    checked,
+    gap_of_sorted,
+    hits_in_top,
+    make_pairs,
+    mean_of_known,
+    perr_counts,
+    perr_of_counts,
+)
 from yt8m.prediction.top_k import TOP, top_k
 from yt8m.prediction.top_k import label_ranks as ranks_of_labels
 
