@@ -103,6 +103,16 @@ def test_a_run_ends_with_a_table_and_files(finished: tuple[Path, subprocess.Comp
     assert (Path(summary["model"]["uri"]) / "model.weights.h5").exists()
 
 
+def test_what_the_pages_say_of_the_work_root_is_there(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    """But for the checkpoints, which are gone when the model is there."""
+    told = set(re.findall(r"`W/([\w./-]+)`", (ROOT / "docs" / "retraining.md").read_text()))
+    assert len(told) > 5
+    for place in told - {"checkpoints/FINGERPRINT"}:
+        assert list((finished[0] / "work").glob(re.sub(r"[A-Z]{3,}", "*", place))), place
+
+
 def test_each_test_video_is_in_the_submission_once_with_20_pairs(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -176,7 +186,7 @@ def test_again_it_reuses_everything_and_a_damaged_shard_is_one_line_from_which_i
     again = run(source, output)
     assert again.returncode == 0, again.stderr
     assert "15 of 25 steps were not repeated" in again.stdout
-    assert {statuses(output)[step] for step in ("train short", "train long", "predict short")} == {"reused"}
+    assert {statuses(output)[step] for step in ("train short", "train long", "predict validate short")} == {"reused"}
     assert files(output) == before
 
     (shard,) = (source / "frames" / "test").glob("*.tfrecord")

@@ -47,7 +47,7 @@ def test_a_label_beyond_the_classes_names_its_video(video_files: Any, presets: A
             {"overrides": {"level": "frame"}},
             ["video-level records", "frame-level", "logistic, mlp, moe", "--set level=video"],
         ),
-        ({"overrides": {"model.name": 3}}, ["'model'"]),
+        ({"overrides": {"model.name": 3}}, ["model: a name"]),
         ({"vocabulary": "no.csv"}, ["no.csv", "no such file"]),
     ],
 )
