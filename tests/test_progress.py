@@ -14,7 +14,3 @@ def test_plain_lines_tell_count_rate_and_what_is_left(
         for note in ("early", "shown", "too soon"):
             bar.advance(20, note)
     assert capsys.readouterr().err == "indexing: 40 of 100 shards, 18 s left, 3 a second, shown\n"
-
-
-def test_track_yields_everything() -> None:
-    assert list(progress.track(iter("abc"), "reading", unit="letters")) == ["a", "b", "c"]

@@ -2,12 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
 
 from tqdm import tqdm
 
-Item = TypeVar("Item")
 LINE_SECONDS = 10.0
 
 
@@ -67,13 +64,3 @@ class Progress:
             text += f" {self.unit}"
         speed = f"{rate:,.0f} a second" if rate >= 1 else f"{1 / rate:,.1f} s each"
         log(f"{text}, {speed}" + (f", {note}" if note else ""))
-
-
-def track(items: Iterable[Item], description: str, total: int | None = None, unit: str = "items") -> Iterator[Item]:
-    """Iterate with progress."""
-    if total is None and isinstance(items, Sized):
-        total = len(items)
-    with Progress(description, total, unit) as progress:
-        for item in items:
-            yield item
-            progress.advance()

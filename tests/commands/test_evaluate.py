@@ -53,16 +53,13 @@ def test_wrong_input_is_one_line(tmp_path, capsys):
     assert "no such file" in lines[1]
 
 
-def test_training_index_vocabulary_and_bootstrap_add_what_they_know(tmp_path, capsys):
+def test_training_index_and_vocabulary_add_what_they_know(tmp_path, capsys):
     write_file(tmp_path / "p.parquet")
     rows = [f"{label},{1000 - label},name {label},{'Games' if label < 3 else 'Sports'}" for label in range(1000)]
     (tmp_path / "v.csv").write_text("\n".join(["Index,TrainVideoCount,Name,Vertical1", *rows]))
-    options = ["--vocabulary", str(tmp_path / "v.csv"), "--bootstrap", "50", "-o", str(tmp_path)]
+    options = ["--vocabulary", str(tmp_path / "v.csv"), "-o", str(tmp_path)]
     assert main(["evaluate", str(tmp_path / "p.parquet"), *options]) == 0
     text = capsys.readouterr().out
-    assert "GAP@20, 50 bootstrap replicates" in text
     assert "Games" in text
     assert "100 to 999" in text
     assert json.loads((tmp_path / "metrics.json").read_text())["training_counts"] == "the vocabulary"
-    assert main(["evaluate", str(tmp_path / "p.parquet"), "--bootstrap", "-1", "-o", str(tmp_path)]) == 2
-    assert "--bootstrap -1: give a number" in capsys.readouterr().err

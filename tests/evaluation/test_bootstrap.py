@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.drawn import World
-from yt8m.evaluation.bootstrap import bootstrap_gaps, percentile_interval
+from tests.evaluation.bootstrap import bootstrap_gaps, percentile_interval
 from yt8m.evaluation.comparison import gap_of, taken
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.drawn import World, predictions_of
+from tests.evaluation.bootstrap import bootstrap_gaps, percentile_interval
 from yt8m.errors import InputError
-from yt8m.evaluation.bootstrap import bootstrap_gaps, percentile_interval
 from yt8m.evaluation.comparison import gap_of, taken
 from yt8m.evaluation.influence import (
     HALF_BIN,

@@ -9,7 +9,6 @@ Writes metrics.json.
 import argparse
 from typing import Any
 
-from yt8m.errors import InputError
 from yt8m.evaluation.analysis.missed import PAPER
 from yt8m.evaluation.evaluate import evaluate
 from yt8m.storage import join
@@ -22,19 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("predictions", metavar="PREDICTIONS", help="a predictions file, by `yt8m predict`")
     parser.add_argument("--index", help="index of the training videos, for the scores by training count")
     parser.add_argument("--vocabulary", help="vocabulary.csv of the dataset, for the scores by vertical")
-    parser.add_argument(
-        "--bootstrap", type=int, default=0, metavar="N", help="also draw the videos anew N times (1000 are usual)"
-    )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder for metrics.json")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Score the predictions."""
-    if args.bootstrap < 0:
-        raise InputError(f"--bootstrap {args.bootstrap}: give a number of replicates, such as 1000")
-    result = evaluate(
-        args.predictions, args.output, index=args.index, vocabulary=args.vocabulary, bootstrap=args.bootstrap
-    )
+    result = evaluate(args.predictions, args.output, index=args.index, vocabulary=args.vocabulary)
     return {**result, "output": join(args.output, "metrics.json")}
 
 
@@ -66,10 +58,6 @@ def _scores(result: dict[str, Any]) -> list[str]:
     for name, key in _SCORES:
         known = f"{key}_low" in result
         rows.append([name, f"{result[key]:.5f}", _interval(result, key) if known else ""])
-    if result["bootstrap"]:
-        drawn = result["bootstrap"]
-        ends = f"{drawn['low']:.5f} to {drawn['high']:.5f}"
-        rows.append([f"GAP@20, {drawn['replicates']:,} bootstrap replicates", "", ends])
     return _table(rows)
 
 

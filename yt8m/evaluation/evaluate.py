@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.evaluation.bootstrap import bootstrap_gaps, percentile_interval
 from yt8m.evaluation.influence import normal_interval, perr_influences, share_interval
 from yt8m.evaluation.label_info import LabelInfo, read_label_info
 from yt8m.evaluation.scored_predictions import ScoredPredictions, measured, read_scored
@@ -38,7 +37,6 @@ def evaluate(
     *,
     index: StrPath | None = None,
     vocabulary: StrPath | None = None,
-    bootstrap: int = 0,
 ) -> dict[str, Any]:
     """Score a predictions file and write `metrics.json`.
 
@@ -47,7 +45,6 @@ def evaluate(
         output_dir: the folder of `metrics.json`.
         index: of the training videos, for the scores by training count.
         vocabulary: the official CSV, for the scores by vertical (and, without an index, by its training counts).
-        bootstrap: check the interval of GAP against that of so many replicates; 0: do not.
 
     Returns:
         The content of the file: `gap`, `map`, `hit_at_1`, `perr` (all at the top 20; see `yt8m.evaluation.metrics`),
@@ -55,8 +52,8 @@ def evaluate(
         `positives` (their true labels), `unlabelled` (videos without any), `classes_with_positives`,
         `expected_calibration_error`, `missed` (see `missed_videos`), `by_number_of_labels`, `by_label`,
         `by_training_count` and `by_vertical` (lists; see `yt8m.evaluation.slices`; the last two are empty where nothing
-        is known), `calibration` (see the function), `bootstrap` (`replicates`, `low`, `high`; None), `simulated`,
-        `level`, `models` (names), and the fingerprints `predictions`, `index`, `training_index` and `vocabulary`.
+        is known), `calibration` (see the function), `simulated`, `level`, `models` (names), and the fingerprints
+        `predictions`, `index`, `training_index` and `vocabulary`.
 
     Raises:
         InputError: no such file, no videos, no labels, fewer than 20 places, or a wrong confidence, rank or label; an
@@ -65,14 +62,14 @@ def evaluate(
     scored = read_scored(predictions)
     labels = read_label_info(scored.num_classes, index, vocabulary, predicted=scored.predictions.video_ids)
     with ThreadPoolExecutor(WORKERS) as pool:
-        scores = pool.submit(_scores, scored, bootstrap)
+        scores = pool.submit(_scores, scored)
         parts = _parts(scored, labels, pool)
         result = {**scores.result(), **parts, **_sources(scored.predictions, labels)}
     write_json(join(output_dir, FILE), result)
     return result
 
 
-def _scores(scored: ScoredPredictions, bootstrap: int) -> dict[str, Any]:
+def _scores(scored: ScoredPredictions) -> dict[str, Any]:
     reliability = calibration(scored.top_confidences, scored.hits)
     return {
         **scored.result,
@@ -82,7 +79,6 @@ def _scores(scored: ScoredPredictions, bootstrap: int) -> dict[str, Any]:
         "num_classes": scored.num_classes,
         "expected_calibration_error": reliability["expected_error"],
         "calibration": reliability,
-        "bootstrap": _bootstrap(scored.predictions, bootstrap) if bootstrap else None,
     }
 
 
@@ -93,11 +89,6 @@ def _intervals(scored: ScoredPredictions) -> dict[str, float]:
         **share_interval(scored.result["hit_at_1"], len(table)).named("hit_at_1"),
         **normal_interval(scored.result["perr"], perr_influences(table)).named("perr"),
     }
-
-
-def _bootstrap(table: Predictions, replicates: int) -> dict[str, Any]:
-    interval = percentile_interval(bootstrap_gaps(table, replicates))
-    return {"replicates": replicates, "low": interval.low, "high": interval.high}
 
 
 def _parts(scored: ScoredPredictions, labels: LabelInfo, pool: ThreadPoolExecutor) -> dict[str, Any]:

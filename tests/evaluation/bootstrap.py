@@ -5,7 +5,6 @@ import numpy as np
 from yt8m.evaluation.influence import Interval, confidence_bins, places, pooled_average_precision, without_gaps
 from yt8m.evaluation.metrics import hits_in_top
 from yt8m.prediction.table import Predictions
-from yt8m.progress import track
 
 
 def bootstrap_gaps(predictions: Predictions, replicates: int, seed: int = 0) -> np.ndarray:
@@ -20,7 +19,7 @@ def bootstrap_gaps(predictions: Predictions, replicates: int, seed: int = 0) -> 
     positives = predictions.labels_per_video
     random = np.random.default_rng(seed)
     gaps = np.empty(replicates)
-    for replicate in track(range(replicates), "bootstrap", unit="replicates"):
+    for replicate in range(replicates):
         times = np.bincount(random.integers(0, n, n), minlength=n)
         pairs = np.bincount(bins, np.repeat(times, k))
         found = np.bincount(bins[hits], times[hits // k], len(pairs))
