@@ -1,4 +1,4 @@
-"""The steps by hand as README.md shows them, word for word, but of few frames, a small model and a short training."""
+"""The steps by hand as docs/commands.md has them, word for word, but of few frames, a small model, a short training."""
 
 import json
 from pathlib import Path
@@ -18,12 +18,12 @@ SHORT = {
 }
 
 
-def test_the_commands_of_the_readme_go_from_records_to_a_champion(
+def test_the_commands_by_hand_go_from_records_to_a_champion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "sample").symlink_to(ROOT / "sample")
     monkeypatch.chdir(tmp_path)
-    typed = [words for program, words in commands((ROOT / "README.md").read_text()) if program == "yt8m "]
+    typed = [words for program, words in commands((ROOT / "docs" / "commands.md").read_text()) if program == "yt8m "]
     assert [words[0] for words in typed] == [
         "simulate", "simulate", "index", "index", "statistics", "rebalance", "train", "predict", "evaluate", "analyze",
         "promote",
