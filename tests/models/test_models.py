@@ -18,7 +18,7 @@ CLASSES = 12
 Videos = dict[str, np.ndarray]
 Small = dict[str, dict[str, Any]]
 NAMES = models.names()
-COMPILED_IN_LONG = ["logistic", "dbof", "netfv", "nextvlad", "nextvlad-mixture"]
+COMPILED_IN_LONG = ["logistic", "moe", "dbof", "netfv", "nextvlad", "nextvlad-mixture"]
 NO_DROPOUT: Small = {
     "mlp": {"input_dropout": 0.0, "dropout": 0.0},
     **{name: {"dropout": 0.0} for name in ("netvlad", "nextvlad", "nextvlad-mixture")},
