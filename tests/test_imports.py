@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from yt8m.data.records.video_index import read_index
 from yt8m.prediction.table import Predictions, write_predictions
@@ -36,6 +35,7 @@ ANY_ENGINE = {"models", "training/schedules.py", "prediction/predict.py"}  # of 
 LOADING_MODELS = {"commands/models.py"}  # the table of architectures builds each of them
 VERTEX = "promotion/vertex.py"  # the one client of a service that is no storage; imported when it is asked for
 HEAVY = {"keras", "tensorflow"}
+GOOGLE = ("google.cloud", "google.api_core", "google.auth")
 
 
 def python_files(folder: Path) -> list[Path]:
@@ -112,12 +112,12 @@ def loaded_with(file: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("file", python_files(LIBRARY), ids=lambda file: str(file.relative_to(ROOT)))
-def test_a_room_stands_above_all_that_it_imports(file: Path) -> None:
-    here = FLOOR_OF.get(unit_of(file), -1)  # the package itself, which everybody imports, imports nothing
-    names = {name for name in imports(file) if name.startswith("yt8m.")}
-    above = {name for name in names if FLOOR_OF.get(name.split(".")[1], here) > here}
-    assert above == set(), f"{unit_of(file)} stands below these"
+def test_a_room_stands_above_all_that_it_imports() -> None:
+    for file in python_files(LIBRARY):
+        here = FLOOR_OF.get(unit_of(file), -1)  # the package itself, which everybody imports, imports nothing
+        names = {name for name in imports(file) if name.startswith("yt8m.")}
+        above = {name for name in names if FLOOR_OF.get(name.split(".")[1], here) > here}
+        assert above == set(), f"{file}: {unit_of(file)} stands below these"
 
 
 def test_every_room_has_its_floor_and_every_floor_its_room() -> None:
@@ -126,32 +126,32 @@ def test_every_room_has_its_floor_and_every_floor_its_room() -> None:
     assert sum(map(len, FLOORS)) == len(FLOOR_OF)
 
 
-@pytest.mark.parametrize("file", python_files(LIBRARY), ids=lambda file: str(file.relative_to(ROOT)))
-def test_the_library_knows_nothing_of_pipelines_and_little_of_engines(file: Path) -> None:
-    unit, names, units = unit_of(file), tops(imports(file)), {unit_of(file), str(file.relative_to(LIBRARY))}
-    assert not names & {"kfp", "kubernetes", "components", "pipeline", "targets"}
-    assert "tensorflow" not in names or units & WITH_TENSORFLOW
-    assert "keras" not in names or units & WITH_KERAS
-    if not units & (WITH_KERAS | LOADING_MODELS):
-        assert not loaded_with(file) & HEAVY
-    if units & ANY_ENGINE:
-        assert "tensorflow" not in loaded_with(file)
-    if unit != "storage":
-        cloud = {name for name in imports(file) if name.startswith(("google.cloud", "google.api_core", "google.auth"))}
-        if str(file.relative_to(LIBRARY)) == VERTEX:
-            assert cloud
-            assert not cloud & imports_when_loaded(file)
-            assert not any(name.startswith("google.cloud.storage") for name in cloud)
-        else:
-            assert not cloud
-        assert not names & {"gcsfs", "fsspec", "boto3"}
+def test_the_library_knows_nothing_of_pipelines_and_little_of_engines() -> None:
+    for file in python_files(LIBRARY):
+        unit, names, units = unit_of(file), tops(imports(file)), {unit_of(file), str(file.relative_to(LIBRARY))}
+        assert not names & {"kfp", "kubernetes", "components", "pipeline", "targets"}, file
+        assert "tensorflow" not in names or units & WITH_TENSORFLOW, file
+        assert "keras" not in names or units & WITH_KERAS, file
+        if not units & (WITH_KERAS | LOADING_MODELS):
+            assert not loaded_with(file) & HEAVY, file
+        if units & ANY_ENGINE:
+            assert "tensorflow" not in loaded_with(file), file
+        if unit != "storage":
+            cloud = {name for name in imports(file) if name.startswith(GOOGLE)}
+            if str(file.relative_to(LIBRARY)) == VERTEX:
+                assert cloud, file
+                assert not cloud & imports_when_loaded(file), file
+                assert not any(name.startswith("google.cloud.storage") for name in cloud), file
+            else:
+                assert not cloud, file
+            assert not names & {"gcsfs", "fsspec", "boto3"}, file
 
 
-@pytest.mark.parametrize("file", python_files(ROOT / "components"), ids=lambda file: file.name)
-def test_a_component_imports_kfp_at_the_top_and_the_library_in_its_body(file: Path) -> None:
-    assert tops(imports_when_loaded(file)) <= {"kfp", "typing"}
-    assert tops(imports(file)) - {"kfp", "typing"} <= {"yt8m", "shutil"}
-    assert not imports(file) & {"__future__.annotations"}
+def test_a_component_imports_kfp_at_the_top_and_the_library_in_its_body() -> None:
+    for file in python_files(ROOT / "components"):
+        assert tops(imports_when_loaded(file)) <= {"kfp", "typing"}, file
+        assert tops(imports(file)) - {"kfp", "typing"} <= {"yt8m", "shutil"}, file
+        assert not imports(file) & {"__future__.annotations"}, file
 
 
 NOT_COLLECTED = ("long_*.py", "in_docker_*.py", "on_cluster.py", "two_devices.py", "saving.py")
@@ -179,15 +179,12 @@ def test_the_pipeline_imports_neither_a_framework_nor_what_draws() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
-@pytest.mark.parametrize(
-    "file",
-    [ROOT / "pipeline.py", *(f for name in ("yt8m", "components", "targets") for f in python_files(ROOT / name))],
-    ids=lambda file: str(file.relative_to(ROOT)),
-)
-def test_no_environment_is_read_on_import(file: Path) -> None:
-    for node in outside_functions(tree_of(file)):
-        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-        assert name not in {"environ", "getenv", "environb"}, f"{file}:{node.lineno}"
+def test_no_environment_is_read_on_import() -> None:
+    ours = (file for name in ("yt8m", "components", "targets") for file in python_files(ROOT / name))
+    for file in (ROOT / "pipeline.py", *ours):
+        for node in outside_functions(tree_of(file)):
+            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+            assert name not in {"environ", "getenv", "environb"}, f"{file}:{node.lineno}"
 
 
 def test_what_runs_on_import_is_told_from_what_runs_later() -> None:
