@@ -1,5 +1,6 @@
 """A step of a local run, whatever runs it: what it is called, what is shown of it, and why it failed."""
 
+import importlib
 import json
 import re
 import signal
@@ -14,9 +15,10 @@ from typing import Protocol
 from kfp.local import status, task_handler_interface
 
 from targets.journal import Journal, StepFailed
+from yt8m.errors import InputError
 
 PROGRESS = re.compile(r"\w[^\[\]{}]*: [\d,]+ .* a second\b.*")
-OWN_ERROR = re.compile(r"yt8m(?:\.\w+)+: (.+)")
+OWN_ERROR = re.compile(r"(yt8m(?:\.\w+)+)\.(\w+): (.+)")
 ANY_ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)\b.*")
 KILLED = 137  # what a shell makes of SIGKILL
 ATTEMPTS = 3  # of a step that is lost
@@ -116,12 +118,18 @@ def cause_of(lines: Iterable[str], ended: Ended) -> tuple[str, bool]:
         return "it was killed: it asked for more memory than there is", False
     for line in reversed(list(lines)):
         if own := OWN_ERROR.fullmatch(line):
-            return own[1], True
+            return (own[3], True) if _is_wrong_input(own[1], own[2]) else (line, False)
         if ANY_ERROR.fullmatch(line):
             return line, False
     if ended.code in (KILLED, -signal.SIGKILL):
         return "it was killed, most likely for want of memory", False
     return f"exit code {ended.code}", False
+
+
+def _is_wrong_input(module: str, name: str) -> bool:
+    """Whether the error that a traceback ends with is one of the library's that a user can mend."""
+    kind = getattr(importlib.import_module(module), name, None)
+    return isinstance(kind, type) and issubclass(kind, InputError)
 
 
 def step_title(command: list[str], titles: dict[str, str]) -> str:
