@@ -9,16 +9,21 @@ import itertools
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docker.types import DeviceRequest
+import docker
+from docker.errors import DockerException, ImageNotFound
+from docker.types import DeviceRequest, Mount
+from requests import RequestException
 
-from targets.docker_daemon import FAILURES, connect, reason
 from targets.guardian import Guardian
-from targets.mounts import mounts_for
+from targets.settings import DIGEST
 from targets.steps import KILLED, Ended, Step, share_of_cores
+from yt8m.errors import InputError
+from yt8m.progress import log
 
 FOLDER_LABEL, STEP_LABEL = "yt8m.run-folder", "yt8m.step"
 ANYBODY = "1000:1000"  # the user of the images
@@ -204,3 +209,114 @@ def working_set(memory: dict[str, Any]) -> int | None:
         return None
     details = memory.get("stats", {})
     return int(memory["usage"]) - int(details.get("total_inactive_file", details.get("inactive_file", 0)))
+
+
+CODE_LABEL = "yt8m.code-version"  # which library an image holds; see containers/images
+FAILURES = (DockerException, RequestException)
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """An image that the daemon has: its name, the identity of its content, and which library it holds if it says so."""
+
+    name: str
+    id: str
+    code_version: str | None
+
+
+def connect() -> docker.DockerClient:
+    """A client of the daemon that `DOCKER_HOST` names, or of this machine's.
+
+    Raises:
+        InputError: none answers.
+    """
+    try:
+        return docker.from_env()
+    except FAILURES as error:
+        raise InputError(f"docker cannot be reached ({reason(error)}); start its daemon, with access for this user, "
+                         "or run with --runner subprocess") from error  # fmt: skip
+
+
+def find_images(names: Mapping[str, str]) -> dict[str, LocalImage]:
+    """The images of these names, under the same keys; only one by digest is pulled, and only where it is not here.
+
+    Raises:
+        InputError: an image is not here and cannot be pulled, or docker cannot be reached.
+    """
+    client = connect()
+    try:
+        return {key: _local(name, _find(client, name)) for key, name in names.items()}
+    finally:
+        client.close()
+
+
+def _local(name: str, image: Any) -> LocalImage:
+    return LocalImage(name, image.id, image.labels.get(CODE_LABEL))
+
+
+def _find(client: docker.DockerClient, name: str) -> Any:
+    try:
+        return client.images.get(name)
+    except ImageNotFound as error:
+        if DIGEST not in name:
+            raise InputError(f"there is no image {name} on this machine; `make images` builds it "
+                             "(without a GPU: make images TRAINER=cpu)") from error  # fmt: skip
+    log(f"pulling {name}")
+    try:
+        repository, _, digest = name.partition("@")
+        return client.images.pull(repository, tag=digest)
+    except FAILURES as error:
+        raise InputError(f"the image {name} is not on this machine and cannot be pulled ({reason(error)})") from error
+
+
+def reason(error: Exception) -> str:
+    """The innermost cause of a client's error, as one line."""
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__ or cause
+    return " ".join(str(getattr(error, "explanation", None) or cause).split())
+
+
+GLOB = frozenset("*?[")
+
+
+def mounts_for(arguments: Any, writable: list[str]) -> list[Mount]:
+    """Folders to write to, and for reading whatever the arguments name.
+
+    Args:
+        arguments: of the run; a value in them that is an absolute path, at any depth, is mounted: a file or folder as
+            it is, of a glob the folder before its first wildcard. Where a folder holds links, so is what they lead to.
+        writable: folders to write to.
+    """
+    reading = {path for text in _texts(arguments) for path in _paths(text)}
+    mounts = [Mount(path, path, type="bind") for path in writable]
+    return mounts + [Mount(path, path, type="bind", read_only=True) for path in sorted(reading.difference(writable))]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def _paths(text: str) -> Iterator[str]:
+    if not os.path.isabs(text):
+        return
+    path = Path(text)
+    if not path.exists():
+        path = next((parent for parent in path.parents if not GLOB & set(str(parent))), path)
+    path = Path(os.path.normpath(path))
+    if path.exists() and path != Path(path.anchor):
+        yield str(path)
+        yield from _behind_links(path)
+
+
+def _behind_links(path: Path) -> Iterator[str]:
+    """The folders that the links in a folder lead to, through every link on the way."""
+    for entry in path.iterdir() if path.is_dir() else [path]:
+        while entry.is_symlink():
+            entry = Path(os.path.normpath(entry.parent / os.readlink(entry)))
+            if entry.exists() and entry.parent != Path(entry.anchor):
+                yield str(entry.parent)

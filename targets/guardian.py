@@ -79,8 +79,7 @@ def stop_containers(names: list[str]) -> None:
     """Stop containers as an interrupted run does, and remove them."""
     if not names:
         return
-    from targets.docker_daemon import FAILURES, connect
-    from targets.docker_runner import end_container, terminate_container
+    from targets.docker_runner import FAILURES, connect, end_container, terminate_container
 
     def each(work: Callable[[str], object]) -> None:
         for name in names:

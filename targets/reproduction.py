@@ -15,12 +15,11 @@ from kfp.dsl.base_component import BaseComponent
 from targets.cluster import TARGETS, Target, configure
 from targets.compilation import SETTINGS, compiled, tell_of_spot
 from targets.connect import add_connection_options, connect
-from targets.docker_daemon import find_images
-from targets.local import run_locally
+from targets.docker_runner import find_images
+from targets.local import Request, run_locally
 from targets.parameters import check_places, declared, parse_assignments, read_parameters, read_pipeline
 from targets.remote import Job
 from targets.run_command import DEFAULTS, ROOT, RUNNERS, in_images
-from targets.run_record import Request
 from targets.settings import Profile, load_profile
 from targets.submission import usable_profile
 from targets.submit_command import follow, run_name

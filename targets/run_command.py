@@ -9,24 +9,23 @@ from typing import Any
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
-from targets.docker_daemon import LocalImage, find_images
+from targets.docker_runner import LocalImage, find_images
 from targets.journal import StepFailed
-from targets.local import run_locally
+from targets.local import Request, read_request, run_locally
 from targets.publish import has_results, latest_run, report_run, runs_at
-from targets.run_record import Request, read_request
 from targets.settings import load_profile
-from targets.sources import PARTITIONS, find_partitions, simulate_sample
 from yt8m.artifacts import fingerprint
 from yt8m.code_version import code_version
 from yt8m.commands._files import PIPELINE_FILES, refuse_inputs
 from yt8m.data.rebalance.recipe import load_recipe
 from yt8m.data.records.listing import level_at
+from yt8m.data.records.simulate import simulate
 from yt8m.errors import InputError
 from yt8m.progress import log
 from yt8m.registry.candidates import check_candidates, check_levels, read_candidates
 from yt8m.registry.identity import installed_libraries
 from yt8m.seeds import check_seed
-from yt8m.storage import require_file
+from yt8m.storage import list_files, require_file
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "sample"
@@ -171,3 +170,44 @@ def in_images(images: Mapping[str, str]) -> Callable[[dsl.PipelineTask, str], No
             task.set_container_image(images["data" if kind == "data" else "trainer"])
 
     return configure
+
+
+PARTITIONS = ("train", "validate", "test")
+
+
+def find_partitions(source: str) -> dict[str, str]:
+    """Partition -> source: the folders SOURCE/train, SOURCE/validate, SOURCE/test, or SOURCE/train*.tfrecord etc.
+
+    Raises:
+        InputError: no such folder, or a partition is in neither place.
+    """
+    root = Path(source).expanduser().absolute()
+    if not root.is_dir():
+        raise InputError(f"{source}: no such folder; name the folder of the shards with --source")
+    found = {}
+    for partition in PARTITIONS:
+        pattern = root / f"{partition}*.tfrecord"
+        if (root / partition).is_dir():
+            found[partition] = str(root / partition)
+        elif list(root.glob(pattern.name)):
+            found[partition] = str(pattern)
+        else:
+            raise InputError(f"{source}: neither a folder {partition} nor a file {pattern.name} is there; "
+                             f"a run needs {', '.join(PARTITIONS)}")  # fmt: skip
+        list_files(found[partition])
+    return found
+
+
+def simulate_sample(sample: Path, output: Path, max_frames: int) -> dict[str, str]:
+    """Partition -> folder of frame-level records made of the sample's video-level ones; those made before are kept.
+
+    Args:
+        sample: folder with train, validate and test.
+        output: folder for the same three.
+        max_frames: frames of a video at most.
+    """
+    folders = {name: str(output / name) for name in PARTITIONS}
+    log(f"frame-level records of the sample, up to {max_frames} frames a video: {output}")
+    for name, folder in folders.items():
+        simulate([str(sample / name)], folder, max_frames=max_frames)
+    return folders

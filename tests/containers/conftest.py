@@ -15,8 +15,7 @@ import pytest
 from kfp import dsl
 
 from targets.docker_runner import FOLDER_LABEL
-from targets.local import LocalRun, run_locally
-from targets.run_record import Request
+from targets.local import LocalRun, Request, run_locally
 from yt8m.data.records.simulate import simulate
 from yt8m.data.records.tfrecord import RecordWriter, iterate
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from targets.docker_daemon import find_images
+from targets.docker_runner import find_images
 from targets.settings import load_profile
 from tests.containers.conftest import ROOT
 from tests.emulators.registry import Registry

@@ -15,8 +15,7 @@ import yaml
 
 import pipeline
 from targets.compilation import SETTINGS
-from targets.local import run_locally
-from targets.run_record import Request
+from targets.local import Request, run_locally
 from tests.targets.conftest import Cluster, processes  # noqa: F401  (a fixture)
 from yt8m.data.records.simulate import simulate
 from yt8m.data.records.tfrecord import RecordWriter, iterate

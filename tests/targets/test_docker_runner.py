@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from targets.docker_daemon import connect, find_images
-from targets.docker_runner import container_user, gpus, lines, working_set
+from targets.docker_runner import connect, container_user, find_images, gpus, lines, working_set
 from yt8m.errors import InputError
 
 

@@ -17,8 +17,7 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
 from targets.journal import StepFailed
-from targets.local import run_locally
-from targets.run_record import Request, read_request
+from targets.local import Request, read_request, run_locally
 from yt8m.errors import InputError
 
 
@@ -92,7 +91,8 @@ def test_outputs_lines_and_log(pipeline: BaseComponent, tmp_path: Path, capfd: p
     assert (result.executed, result.reused) == (4, 0)
     printed = capfd.readouterr()
     assert printed.out == ""
-    lines = [line.split("  ", 2)[-1] for line in printed.err.splitlines()]
+    said = [line.split("  ", 2)[-1] for line in printed.err.splitlines()]
+    lines = [line for line in said if not line.endswith(" ...")]  # of steps that take long on a busy machine
     assert lines[0] == "make first: making: 5 of 10 things, 1 s left, 3 a second"
     assert re.fullmatch(r"make first: \d+\.\d s, \d\.\d GB", lines[1])
     assert {line.split(":")[0] for line in lines} == {"make first", "work a", "work b", "join"}
@@ -176,7 +176,7 @@ SLOW = """
     from pathlib import Path
     from kfp import dsl
     from targets.local import run_locally
-    from targets.run_record import Request
+    from targets.local import Request
 
     @dsl.component(base_image="none", install_kfp_package=False)
     def sleep(number: int, folder: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from targets.mounts import mounts_for
+from targets.docker_runner import mounts_for
 
 
 def mounted(arguments: Any, *writable: Path) -> dict[str, bool]:

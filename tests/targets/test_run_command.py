@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import pipeline
+from targets.local import RECORD, Request, read_request, write_request
 from targets.run_command import SAMPLE
-from targets.run_record import RECORD, Request, read_request, write_request
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> str:

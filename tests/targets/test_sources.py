@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from targets.sources import find_partitions, simulate_sample
+from targets.run_command import find_partitions, simulate_sample
 from yt8m.errors import InputError
 
 SAMPLE = Path(__file__).parents[2] / "sample"
