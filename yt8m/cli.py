@@ -4,10 +4,9 @@ A command module's docstring is its help. It has `EXAMPLE`, `add_arguments(parse
 printed as JSON with `--json`) and `render(result) -> str` (the same for people). Only the module of the command that
 was asked for is imported, so `yt8m index` never pays for TensorFlow.
 
-Standard output and standard error that never stop the work: closed, broken, full, or of ASCII alone.
-
-A daemon or `2>&-` starts a program without one of them, and the next file that it opens would take its number. A reader
-may leave in the middle (`| head -1`), a disk be full. What cannot be said is then lost; what is made is not.
+Standard output and standard error never stop the work: closed, broken, full, or of ASCII alone. A daemon or `2>&-`
+starts a program without one of them, and the next file that it opens would take its number. A reader may leave in the
+middle (`| head -1`), a disk be full. What cannot be said is then lost; what is made is not.
 """
 
 import argparse

@@ -1,10 +1,9 @@
 """The way to Keras and TensorFlow: no notices on stderr, no libraries unused here, and a pinned environment.
 
-What of a user's environment could change a number, kept from Keras and TensorFlow; one line where it cannot be.
-
-The same command on the same machine gives the same bytes, whoever runs it: a `~/.keras/keras.json` that was written for
-another project, or a variable in a shell's profile, decides nothing. How many threads compute does not count: by how
-much it may change a result is that of another machine.
+What of a user's environment could change a number is kept from Keras and TensorFlow; where it cannot be, one line says
+so. The same command on the same machine gives the same bytes, whoever runs it: a `~/.keras/keras.json` that was written
+for another project, or a variable in a shell's profile, decides nothing. How many threads compute does not count: by
+how much it may change a result is that of another machine.
 """
 
 import os

@@ -29,7 +29,8 @@ def test_commands_take_shards_from_gs(gcs: Any, forks: Forks, tmp_path: Path) ->
     yt8m("rebalance", "gs://bucket/out/train.parquet", "--recipe", "hard-x3", "-o", tmp_path / "set.parquet")
     model = yt8m(
         "train", tmp_path / "set.parquet", "--validation", "gs://bucket/out/validate.parquet", "--preset", "logistic",
-        "--set", "epochs=2", "--no-saved-model", "-o", tmp_path / "run", "--scratch", tmp_path / "scratch", "--scratch-gb", 0.05,
+        "--set", "epochs=2", "--no-saved-model", "-o", tmp_path / "run", "--scratch", tmp_path / "scratch",
+        "--scratch-gb", 0.05,
     )  # fmt: skip
     moved = sum(path.stat().st_size for path in (tmp_path / "scratch").rglob("*validate000[0-2].tfrecord"))
     with open(tmp_path / "run" / "timing.csv") as file:

@@ -13,10 +13,12 @@ of the last.
 Places come from the raw output of PCG64 and whole-number arithmetic only, so the same numbers give the same order on
 every machine and NumPy release.
 
-Which frames of a video a batch holds.
+It is ours because the samplers of data loaders keep a permutation, or a position in one, and know neither repeated
+videos that lie far apart nor windows of staged shards.
 
-The draws belong to an item of the training (see `yt8m.loader.order`), not to a worker or a batch: item i of a phase
-has the same draws whatever the batch size, the number of threads, and the step a run was resumed at.
+Which frames of a video a batch holds is drawn. The draws belong to an item of the training (see `yt8m.loader.order`),
+not to a worker or a batch: item i of a phase has the same draws whatever the batch size, the number of threads, and the
+step a run was resumed at.
 """
 
 import threading

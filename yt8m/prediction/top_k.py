@@ -2,6 +2,8 @@
 
 Both functions define the same total order over the classes of a video: higher confidence first, and of equal
 confidences the lower label index first. So a label is among the top k exactly when its rank is at most k.
+
+They are ours because NumPy's partition and the frameworks' top_k leave the order of ties open, or differ in it.
 """
 
 import numpy as np

@@ -1,11 +1,10 @@
 """A challenger and the champion judged over the same videos: the promotion half of the validation set.
 
-Whether a challenger becomes the champion: the rule, and the sentence that says why.
-
-A registry is challenged night after night on the same videos, and each contest is another chance for one that is no
-better to win by luck. So the contests of a registry share one promise: over its whole life, the chance that a
-challenger that is no better than the champion ever takes its place is at most `PROMISE`, which is what a single 95 %
-interval leaves on that side. The k-th contest is held at the level
+The rule by which a challenger becomes the champion, and the sentence that says why, are here, too. A registry is
+challenged night after night on the same videos, and each contest is another chance for one that is no better to win by
+luck. So the contests of a registry share one promise: over its whole life, the chance that a challenger that is no
+better than the champion ever takes its place is at most `PROMISE`, which is what a single 95 % interval leaves on that
+side. The k-th contest is held at the level
 
     level(k) = PROMISE (1 / sqrt(k) - 1 / sqrt(k + 1)),
 

@@ -1,9 +1,8 @@
 """A trained model as a folder: weights, SavedModel and `model.json`; whole or not at all.
 
-A trained model as a TensorFlow SavedModel: raw frames in, top labels with confidences out, by TensorFlow alone.
-
-Matrices may be stored in float16. They are cast when the SavedModel is loaded, by the initialiser that every loader
-runs (Python's, a session's, a model server's), so that a request finds float32 weights.
+The SavedModel takes raw frames and gives top labels with confidences, by TensorFlow alone. Matrices may be stored in
+float16. They are cast when the SavedModel is loaded, by the initialiser that every loader runs (Python's, a session's,
+a model server's), so that a request finds float32 weights.
 """
 
 import importlib.metadata

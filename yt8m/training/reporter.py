@@ -1,10 +1,9 @@
 """What a training shows of itself while it runs: the progress line, history and timing, TensorBoard, and its page.
 
-What a training writes about itself: `history.csv`, `timing.csv`, and TensorBoard scalars.
-
-`history.csv` depends on the configuration alone, so two runs of one configuration can be compared byte by byte;
-whatever depends on the machine is in `timing.csv`. The columns `validation_*` are of the fixed sample of the selection
-half, which picks the best step, `all_*` of all validation videos, which are judged at the end of a phase.
+It writes `history.csv`, `timing.csv` and TensorBoard scalars. `history.csv` depends on the configuration alone, so two
+runs of one configuration can be compared byte by byte; whatever depends on the machine is in `timing.csv`. The columns
+`validation_*` are of the fixed sample of the selection half, which picks the best step, `all_*` of all validation
+videos, which are judged at the end of a phase.
 """
 
 import csv

@@ -2,6 +2,9 @@
 
 Reference: the format notes in tensorflow/core/lib/io/record_writer.h. The mask is a rotation by 15 bits plus a
 constant, so that a CRC over data that holds CRCs stays meaningful.
+
+It is ours because TensorFlow's reader goes through a file from its beginning and names no record: here single records
+are read where the index says they lie, and a bad one is named by number and byte.
 """
 
 import mmap
