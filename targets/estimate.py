@@ -18,7 +18,6 @@ from yt8m.quiet import quiet_start
 from yt8m.vocabulary import NUM_CLASSES
 
 FRAME_LEVEL_BYTES = 251_000  # of a video: 1.53 TB over 6.1 million videos of the published dataset
-VIDEO_LEVEL_BYTES = 5_000
 SHARE_OF_TRAIN = {"validation": 1.11 / 3.9, "test": 1.11 / 3.9}  # millions of videos of the published dataset
 SCALING = (0.85, 1.0)  # of each further card of a step
 SIXTEEN_BITS = ("bfloat16", "float16")

@@ -12,12 +12,10 @@ from yt8m.evaluation.analysis.tables import range_text
 from yt8m.pages.page import count, decimal, share
 from yt8m.pages.plots import Axis, Bars, Line, Mark, Points, bar_plot, column_plot, line_plot, matrix_plot, scatter_plot
 
-SHARE = Axis("", "share")
 UNIT = (0.0, 1.03)
 MARKED_INDICES = (300, 900)
 TREND_BINS = 12
 TREND_LEAST = 5
-NOTES = 3
 FEW_PAIRS = 10
 
 
