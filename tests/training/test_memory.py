@@ -9,7 +9,7 @@ import keras
 import pytest
 from tensorflow.python.eager import context
 
-from yt8m.models import memory
+from yt8m.models import devices
 from yt8m.prediction.predict import predict
 from yt8m.training.train import train
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("plain_steps")
 @pytest.fixture(autouse=True)
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give back after each use, not after each fourth."""
-    monkeypatch.setattr(memory, "EVERY", 1)
+    monkeypatch.setattr(devices, "EVERY", 1)
 
 
 def kept() -> tuple[int, int]:
