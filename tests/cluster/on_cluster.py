@@ -119,7 +119,7 @@ def test_a_new_shard_is_trained_on(backend: Backend, parameters: dict[str, Any],
     assert {found["index-videos validate"], found["index-videos test"]} == {"reused"}
 
 
-def test_a_step_that_fails_is_named(backend: Backend, parameters: dict[str, Any], first: Ended) -> None:
+def test_a_step_that_fails_is_named(backend: Backend, parameters: dict[str, Any]) -> None:
     place = f"{backend.folder}/damaged"
     backend.inside(
         "sh", "-c", f"cp -r {backend.folder}/test {place} && for f in {place}/*; do truncate -s -1000 $f; done"
@@ -134,7 +134,7 @@ def test_a_step_that_fails_is_named(backend: Backend, parameters: dict[str, Any]
     assert backend.client.get_run(run.run).state == "FAILED"
 
 
-def test_one_of_two_candidates_fails(backend: Backend, parameters: dict[str, Any], first: Ended) -> None:
+def test_one_of_two_candidates_fails(backend: Backend, parameters: dict[str, Any]) -> None:
     run = backend.submit("submit", "--label", "half",
                          parameters={**parameters, "candidates": [ANOTHER, DIVERGING]})  # fmt: skip
     assert run.code == 1
