@@ -101,7 +101,7 @@ def test_started_again_with_nothing_new_it_ends_early(backend: Backend, paramete
     summary = backend.summary(parameters["work_root"], again.run)
     assert summary["state"] == "unchanged"
     assert told_once(backend, again.run)["state"] == "unchanged"
-    ran = {step for step, status in statuses(summary).items() if status != "never started"}
+    ran = {step for step, status in statuses(summary).items() if status != "not run"}
     assert ran == {"fingerprint-source train", "fingerprint-source validate", "fingerprint-source test",
                    "check-changes"}  # fmt: skip
 

@@ -152,7 +152,7 @@ def test_nothing_to_do(run: Run) -> None:
     summary = run.summary()
     assert summary["state"] == "unchanged"
     assert one_line(summary).endswith("nothing has changed since the last run, so nothing was done")
-    assert statuses(summary)["train a"] == "never started"
+    assert statuses(summary)["train a"] == "not run"
 
 
 def test_the_results_of_an_earlier_attempt_are_not_those_of_a_failed_run(run: Run) -> None:

@@ -7,7 +7,8 @@ lines 472 to 475, component/launcher_v2.go line 227). The steps that no other wa
 to its end when each of these has a record of its own end.
 
 A step without a record was reused from an earlier run, if the run came to its end or a later step has a record (what it
-said stands in that run's record); otherwise it never started.
+said stands in that run's record); otherwise it did not run: it was never begun, or it was reused and nothing after it
+ran to show that, as with the steps of a candidate beside one that fails.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from yt8m.runs.results import PROMOTION, RESULTS
 from yt8m.runs.steps import Step, before, steps_of
 from yt8m.storage import join, read_json
 
-SUCCEEDED, FAILED, KILLED, REUSED, NEVER = "succeeded", "failed", "killed", "reused", "never started"
+SUCCEEDED, FAILED, KILLED, REUSED, NEVER = "succeeded", "failed", "killed", "reused", "not run"
 UNCHANGED = "unchanged"
 
 

@@ -33,7 +33,7 @@ def _tiles(summary: dict[str, Any]) -> list[Tile]:
     tiles = [
         Tile("Run", STATES[summary["state"]], summary["started"] or ""),
         Tile("Steps run", count(sum(status in ("succeeded", FAILED, KILLED) for status in statuses)),
-             f"{statuses.count('reused')} reused, {statuses.count('never started')} never started"),
+             f"{statuses.count('reused')} reused, {statuses.count('not run')} not run"),
         Tile("Time", _time(summary["seconds"]), "of all steps together"),
     ]  # fmt: skip
     if summary["cost"]:
