@@ -152,9 +152,9 @@ def test_a_training_that_loses_its_pod_ends_with_the_same_weights(backend: Backe
                      for name in ("alone", "killed"))  # fmt: skip
 
     def kill(run: str) -> None:
-        """Take the training's pod away once there is a checkpoint to go on from."""
+        """Take the training's pod away after its first validation, without notice."""
         until(lambda: backend.inside("sh", "-c", f"ls {killed['work_root']}/checkpoints/*/*.npz 2> /dev/null || true"),
-              "a checkpoint")  # fmt: skip
+              "the best weights so far")  # fmt: skip
         (pod,) = backend.pods(run, "train")
         backend.kubectl("delete", "pod", pod, "--grace-period", "0", "--force")
 
