@@ -25,6 +25,7 @@ from targets.workflow import OMITTED, Node, read_nodes, why
 from yt8m.errors import InputError
 
 IN_CLUSTER_HOST = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
+ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
 PASSING = frozenset({0, 408, 429, 502, 503, 504})
 STATES = {"SUCCEEDED": "succeeded", "SKIPPED": "succeeded", "FAILED": "failed", "CANCELED": "cancelled",
           "RUNNING": "running", "CANCELING": "running", "PAUSED": "waiting"}  # fmt: skip
@@ -33,6 +34,7 @@ OLDEST, BEST = (2, 14), "2.17"
 VERSION = re.compile(r"v?(\d+)\.(\d+)")
 SETTINGS = re.compile(r"settings ([0-9a-f]{16,})")
 PAGE = 100
+NEWEST = "created_at desc"
 
 Value = TypeVar("Value")
 
@@ -158,7 +160,7 @@ class Kubeflow:
     def _recurring_runs(self, name: str | None, token: str) -> Any:
         experiment, query = self._experiment(), _by_name(name) if name else None
         return self._call(lambda: self._client.list_recurring_runs(
-            page_token=token, page_size=PAGE, experiment_id=experiment, filter=query))  # fmt: skip
+            page_token=token, page_size=PAGE, sort_by=NEWEST, experiment_id=experiment, filter=query))  # fmt: skip
 
     def create_schedule(self, job: Job, cron: str, *, paused: bool) -> Schedule:
         """Make a recurring run of at most one run at a time, without catching up."""
@@ -185,6 +187,16 @@ class Kubeflow:
     def resume(self, schedule: Schedule) -> None:
         """Enable the recurring run."""
         self._call(lambda: self._client.enable_recurring_run(schedule.id))
+
+    def takes_away_a_run(self, schedule: Schedule) -> bool:
+        """A workflow belongs to its schedule, and Kubernetes removes it with that, whatever it does (kubeflow/pipelines
+        2.17.0, backend/src/apiserver/resource/resource_manager.go line 705): no last step, no summary, and the service
+        shows the run as running for ever.
+        """
+        experiment = self._experiment()
+        found = self._call(lambda: self._client.list_runs(
+            experiment_id=experiment, sort_by=NEWEST, page_size=PAGE)).runs  # fmt: skip
+        return any(run.recurring_run_id == schedule.id and run.state not in ENDED for run in found or [])
 
     def delete(self, schedule: Schedule) -> None:
         """Delete the recurring run, unless it is gone."""

@@ -137,7 +137,11 @@ class Service(Protocol):
         ...
 
     def delete(self, schedule: Schedule) -> None:
-        """Remove it; runs that it started go on. Fine if it is gone already."""
+        """Remove it. Fine if it is gone already."""
+        ...
+
+    def takes_away_a_run(self, schedule: Schedule) -> bool:
+        """Whether a run that it started goes on, and would end without a word if the schedule were deleted."""
         ...
 
 
@@ -175,7 +179,7 @@ def brief(error: object, length: int = 300) -> str:
 
 
 def one_schedule(service: Service, name: str) -> Schedule:
-    """The schedule of a name.
+    """The schedule of a name: of several, where an old one waits for the end of its run, the newest.
 
     Raises:
         InputError: there is none.

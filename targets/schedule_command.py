@@ -96,13 +96,15 @@ def change_command(args: argparse.Namespace) -> None:
     """Pause, resume or delete a schedule; what is so already stays so.
 
     Raises:
-        InputError: there is no schedule of that name.
+        InputError: there is no schedule of that name, or deleting it would take away a run.
     """
     service = connect(args)
     if args.action == "delete":
         found = service.schedules(args.name)
-        _delete(service, found)
-        print(f"schedule {args.name}: {'deleted; its runs go on' if found else 'there is none, so nothing to do'}")
+        if _delete(service, found):
+            raise InputError(f"--name {args.name}: a run of it goes on, which Kubeflow would take away with it; it is "
+                             "paused now: delete it when the run has ended")  # fmt: skip
+        print(f"schedule {args.name}: {'deleted' if found else 'there is none, so nothing to do'}")
         return
     schedule = one_schedule(service, args.name)
     wanted = args.action == "pause"
@@ -124,9 +126,18 @@ def _replace(service: Service, old: list[Schedule], create: Callable[[], Schedul
         for entry in running:
             service.resume(entry)
         raise
-    _delete(service, old)
+    if _delete(service, old):
+        log("a run of the old schedule goes on, so that one is kept, paused; the next create or delete with this name "
+            "removes it")  # fmt: skip
 
 
-def _delete(service: Service, schedules: list[Schedule]) -> None:
+def _delete(service: Service, schedules: list[Schedule]) -> list[Schedule]:
+    """Delete schedules; those that would take a run away are paused instead and returned."""
+    kept = []
     for entry in schedules:
-        service.delete(entry)
+        if service.takes_away_a_run(entry):
+            service.pause(entry)
+            kept.append(entry)
+        else:
+            service.delete(entry)
+    return kept

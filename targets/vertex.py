@@ -151,6 +151,10 @@ class Vertex:
         """Resume the schedule; the service makes up for no missed runs."""
         self._call(lambda: self._schedule(schedule).resume())
 
+    def takes_away_a_run(self, schedule: Schedule) -> bool:
+        """Runs are jobs of their own here, which go on."""
+        return False
+
     def delete(self, schedule: Schedule) -> None:
         """Delete the schedule, unless it is gone."""
 

@@ -151,6 +151,8 @@ class Kubeflow(PipelineService):
         """The run, which is a step further at each look: pending, running, ended."""
         run = self.runs.get(key)
         demand(run, f"run {key} not found", 404)
+        if run.get("recurring_run_id", "") not in {"", *self.recurring}:
+            return run  # its workflow went with the schedule (apiserver/resource/resource_manager.go line 705)
         looks, end = self.looks[key], self.ends[key]
         self.looks[key] = looks + 1
         run["state"] = ("PENDING", "RUNNING", end.get("end", "SUCCEEDED"))[min(looks, 2)]
@@ -201,6 +203,9 @@ class Kubeflow(PipelineService):
             entries = [entry for entry in entries if entry.get(predicate["key"]) == predicate["stringValue"]]
         if "experiment_id" in query:
             entries = [entry for entry in entries if entry["experiment_id"] == query["experiment_id"]]
+        if order := query.get("sort_by"):
+            demand(order == "created_at desc", f"bad sort_by: {order}")
+            entries.reverse()
         start, size = int(query.get("page_token") or 0), int(query.get("page_size") or 20)
         more = {"next_page_token": str(start + size)} if start + size < len(entries) else {}
         return {name: entries[start : start + size], "total_size": len(entries), **more}

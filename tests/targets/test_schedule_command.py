@@ -80,11 +80,39 @@ def test_it_is_paused_resumed_and_deleted_by_name(
         said.append(capsys.readouterr().out.strip())
     assert said == [
         "schedule nightly: paused", "schedule nightly: paused already", "schedule nightly: active again",
-        "schedule nightly: active already", "schedule nightly: deleted; its runs go on",
+        "schedule nightly: active already", "schedule nightly: deleted",
         "schedule nightly: there is none, so nothing to do",
     ]  # fmt: skip
     assert schedule(cluster, "pause", "--name", "nightly") == 2
     assert "there is no schedule 'nightly'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cluster", ["kfp"], indirect=True)
+def test_on_kubeflow_no_run_is_taken_away_with_its_schedule(
+    cluster: Cluster, sources: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert schedule(cluster, "create", *sources, *NIGHTLY) == 0
+    (run,) = cluster.tick()
+    assert schedule(cluster, "create", *sources, *NIGHTLY, "--set-parameter", "seed=4") == 0
+    assert "is kept, paused" in capsys.readouterr().err
+    assert schedule(cluster, "delete", "--name", "nightly") == 2
+    assert "a run of it goes on, which Kubeflow would take away" in capsys.readouterr().err
+    assert cluster.tick() == []
+    ends = [cluster.request(f"{cluster.runs}/{run['run_id']}")[1]["state"] for _ in range(3)]
+    assert ends[-1] == "SUCCEEDED"
+    assert schedule(cluster, "delete", "--name", "nightly") == 0
+    assert schedule(cluster, "list") == 0
+    assert capsys.readouterr().out == "schedule nightly: deleted\n"
+
+
+@pytest.mark.parametrize("cluster", ["kfp"], indirect=True)
+def test_on_kubeflow_the_newest_of_a_name_is_resumed(cluster: Cluster, sources: list[str]) -> None:
+    assert schedule(cluster, "create", *sources, *NIGHTLY) == 0
+    cluster.tick()
+    assert schedule(cluster, "create", *sources, *NIGHTLY, "--set-parameter", "seed=4") == 0
+    for action in ("pause", "resume"):
+        assert schedule(cluster, action, "--name", "nightly") == 0
+    assert [parameters_of(run)["seed"] for run in cluster.tick()] == [4]
 
 
 def test_a_paused_one_stays_paused_when_it_is_replaced(
