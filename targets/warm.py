@@ -130,13 +130,13 @@ def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | li
 
 
 def _prepare(source: str) -> None:
-    """Import what a component will import, and read the version of the code that it will ask for."""
+    """Import what a component will import, and read the code's versions if it may ask for them."""
     names = USED.findall(source)
     with contextlib.suppress(Exception):  # the step meets it as well, and says it
         for name in names:
             importlib.import_module(name)
-        if names:
-            from yt8m.code_version import code_version  # for components of this library alone
+        if "yt8m.code_version" in sys.modules:
+            from yt8m.code_version import code_version
             from yt8m.registry.identity import training_code
 
             code_version()
