@@ -88,8 +88,12 @@ class Emulator:
         finally:
             connection.close()
 
-    def fault(self, kind: str, method: str = "GET", path: str = "", count: int = 1, seconds: float = 2.0) -> None:
-        """The next `count` requests of this method whose address matches go wrong; `slow` ones take so long."""
+    def fault(self, kind: str, method: str = "GET", path: str = r"/o\b", count: int = 1, seconds: float = 2.0) -> None:
+        """The next `count` requests of this method whose address matches go wrong; `slow` ones take so long.
+
+        Unless a path says otherwise, those about objects: the client looks at its bucket in a thread of its own, at any
+        time (google-cloud-storage, _bucket_metadata_cache.py), and would meet what is meant for the call under test.
+        """
         fault = {"kind": kind, "method": method, "path": path, "count": count, "seconds": seconds}
         self.request("POST", "/_faults", fault)
 
