@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export UV_COMPILE_BYTECODE := 1
+# As pip does: behind a proxy, the machine's certificates and not only uv's own.
+export UV_SYSTEM_CERTS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Where this is set, each of the many processes of a run or of the tests compiles the library anew.
 export PYTHONDONTWRITEBYTECODE :=
