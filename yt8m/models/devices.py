@@ -1,4 +1,4 @@
-"""The devices that a program computes on, and whether they are those that were asked for."""
+"""The devices that a program computes on: whether they are those that were asked for, and what models leave there."""
 
 import itertools
 import os
@@ -22,6 +22,8 @@ tf.config.list_logical_devices("GPU")
 PREFIX = re.compile(r"^.*?\w+\.cc:\d+\] ")
 ABOUT_GPUS = re.compile(r"gpu|cuda|nvidia|cudnn|libcu", re.IGNORECASE)
 SAID = 3  # lines of TensorFlow's that are handed on
+EVERY = 4  # uses between two collections, which take some tenths of a second
+_calls = itertools.count(1)
 
 
 def check_devices() -> str:
@@ -61,10 +63,6 @@ def why_no_gpu() -> str:
 
 def _count(gpus: int) -> str:
     return f"{gpus} GPU{'s' if gpus > 1 else ''}"
-
-
-EVERY = 4  # collecting takes some tenths of a second
-_calls = itertools.count(1)
 
 
 def release_memory() -> None:
