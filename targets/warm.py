@@ -6,6 +6,7 @@ process.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -119,6 +120,7 @@ def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | li
             return None
         step = json.loads(request)
         _prepare(step["source"])
+        gc.freeze()  # what is there now is no garbage of the fork, which would spend a second looking for it at its end
         keeper = os.fork()
         if not keeper:
             channel.close()

@@ -1,5 +1,6 @@
 """What several tests share: the emulators of services, and the order of the files."""
 
+import gc
 import http.client
 import json
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.forks import Forks
+
+gc.disable()  # until the tests are collected: their modules are garbage at no time, and looking for it takes 4 s
 
 settings.register_profile("machine of any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("machine of any speed")
@@ -35,6 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONG.index(folder) if folder in LONG else len(LONG)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

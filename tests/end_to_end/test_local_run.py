@@ -56,7 +56,7 @@ def copy_checkout(folder: Path) -> None:
 
     Its trainings run as plain graphs: of so few steps, most of the time would be compilation.
     """
-    ignored = shutil.ignore_patterns("__pycache__")
+    ignored = shutil.ignore_patterns("*.pyc.*")  # what other processes are writing
     for name in ("yt8m", "components", "targets"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     learner = folder / "yt8m" / "training" / "learner.py"
