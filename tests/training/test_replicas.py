@@ -1,26 +1,18 @@
 """Several replicas, as virtual devices in a process of their own: equal to one, or to averaged halves."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.forks import Forks
 from yt8m.errors import InputError
 from yt8m.training.replicas import find_replicas
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("two_devices.py"))], capture_output=True, text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
+def results(forks: Forks) -> dict[str, Any]:
+    return json.loads(forks.run([], "tests.training.two_devices:main").stdout)
 
 
 def test_two_of_80_equal_one_of_160_with_synchronised_batch_norm(results: dict[str, Any]) -> None:

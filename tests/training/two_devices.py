@@ -1,6 +1,6 @@
 """Trains small models on one and on two virtual devices and prints, as JSON, how far apart they end.
 
-A script of its own: TensorFlow makes its devices once in a process.
+For a process of its own: TensorFlow makes its devices once in a process.
 """
 
 import json
@@ -111,7 +111,7 @@ def _clip(gradient: np.ndarray) -> np.ndarray:
     return gradient * min(1.0, CLIP / float(np.linalg.norm(gradient)))
 
 
-if __name__ == "__main__":
+def main(_: list[str]) -> None:
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
