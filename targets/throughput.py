@@ -22,7 +22,7 @@ TOUCHES = {"train": 6, "predict": 2}  # reads and writes of the frames' activati
 WEIGHT_BYTES = 32  # a training step reads and writes weights, gradients and two moments of 4 bytes: 8 accesses
 
 Interval = tuple[float, float]
-Above = Annotated[float, Field(gt=0)]
+Above = Annotated[float, Field(gt=0), needs("a number above 0")]
 Range = Annotated[list[Above], Field(min_length=2, max_length=2), needs("a range, such as [0.2, 0.6],")]
 
 

@@ -35,3 +35,12 @@ def test_a_plan_that_names_no_such_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(broken, sort_keys=False))
     with pytest.raises(InputError, match="run 'nothing' is not there; there are plain, tripled"):
         load_paper("tiny", tmp_path / "plan.yaml")
+
+
+@pytest.mark.parametrize("part", ["runs", "experiments", "scales"])
+def test_a_plan_names_its_entries_by_their_keys_alone(tmp_path: Path, part: str) -> None:
+    plan = {**PLAN, part: {key: {**entry, "name": "x"} for key, entry in PLAN[part].items()}}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    with pytest.raises(InputError, match=r"there is no key 'name'; it can have [a-z_, ]+$") as error:
+        load_paper("tiny", tmp_path / "plan.yaml")
+    assert ", name" not in str(error.value)

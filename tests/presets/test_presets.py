@@ -123,8 +123,10 @@ def test_a_wrong_preset_is_refused_in_one_line(name: str, overrides: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("model: {name: logistic", "line 1"), ("- a", "mapping"), ("epochs: 1", "'model' is missing")]
-)
+    ("text", "word"),
+    [("model: {name: logistic", "line 1"), ("- a", "mapping"),
+     ("epochs: 1", "'model' is missing; it needs model, level, loss, schedule, optimizer, batch_size, epochs$")],
+)  # fmt: skip
 def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, word: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(InputError, match=word) as error:

@@ -36,7 +36,7 @@ class Run(Schema):
     schedule: str
     recipe: str = "all"
     epochs: Number | None = None
-    name: str = ""
+    name: str = Field("", init=False)
 
 
 class Experiment(Schema):
@@ -63,7 +63,7 @@ class Experiment(Schema):
     runs: dict[str, str] = Field({})
     expected: Any = None
     sizes: dict[str, str] = Field({})
-    name: str = ""
+    name: str = Field("", init=False)
 
     @property
     def needed(self) -> list[str]:
@@ -100,7 +100,7 @@ class Scale(Schema):
     simulate: dict[str, Any] | None = None
     settings: dict[str, Any] = Field({}, alias="set")
     separate_processes: bool = False
-    name: str = ""
+    name: str = Field("", init=False)
 
 
 class _Plan(Schema):

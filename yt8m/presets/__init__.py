@@ -27,7 +27,6 @@ A preset is a mapping:
 The last three decide how a trained model is written and nothing of its training: `EXPORT_KEYS`.
 """
 
-import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -35,25 +34,11 @@ from typing import Any
 import yaml
 
 from yt8m.errors import InputError
-from yt8m.presets.rules import check_preset
+from yt8m.presets.rules import check_preset, defaults
 from yt8m.presets.schema import parse_yaml, read_yaml
 from yt8m.storage import StrPath
 
 FOLDER = Path(__file__).parent / "training"
-DEFAULTS: dict[str, Any] = {
-    "frames": {"train": {"kind": "all", "count": 300}, "predict": {"kind": "all", "count": 300}},
-    "validate_every": 0.1,
-    "validation_videos": 50_000,
-    "start_at_label_rates": False,
-    "batch_norm_momentum": None,
-    "export_dtype": "float32",
-    "max_model_bytes": 2**30,
-    "saved_model": True,
-    "precision": "float32",
-    "ema": None,
-    "sync_batch_norm": False,
-    "distillation": {"weight": 0.5, "temperature": 1.0, "over": "labels"},
-}
 EXPORT_KEYS = ("export_dtype", "max_model_bytes", "saved_model")
 
 
@@ -76,7 +61,7 @@ def load_preset(name_or_file: StrPath, overrides: dict[str, Any] | None = None) 
         InputError: unknown name, unreadable file, unknown key or wrong value; with what would be right.
     """
     source = os.fspath(name_or_file)
-    preset = {**copy.deepcopy(DEFAULTS), **_read(source)}
+    preset = {**defaults(), **_read(source)}
     for key, value in (overrides or {}).items():
         _override(preset, key, value)
     preset["name"] = os.path.basename(source).removesuffix(".yaml").removesuffix(".yml")

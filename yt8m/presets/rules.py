@@ -39,6 +39,9 @@ class Sampling(Schema):
     count: Annotated[int, Field(ge=1, le=300), needs("a positive whole number up to 300")]
 
 
+EVERY_FRAME = Sampling(kind="all", count=300)
+
+
 class Frames(Schema):
     """How frames are chosen in training, and in predictions."""
 
@@ -71,21 +74,25 @@ class Preset(Schema):
     optimizer: Optimizer
     batch_size: PositiveWhole
     epochs: Positive
-    frames: Frames
-    validate_every: Positive
-    validation_videos: PositiveWhole
-    start_at_label_rates: bool
-    batch_norm_momentum: Share | None
-    precision: Literal["float32", "bfloat16"]
-    ema: Share | None
-    sync_batch_norm: bool
-    distillation: Distillation
-    export_dtype: Literal["float32", "float16"]
-    max_model_bytes: PositiveWhole
-    saved_model: bool
-    name: str
+    frames: Frames = Frames(train=EVERY_FRAME, predict=EVERY_FRAME)
+    validate_every: Positive = 0.1
+    validation_videos: PositiveWhole = 50_000
+    start_at_label_rates: bool = False
+    batch_norm_momentum: Share | None = None
+    export_dtype: Literal["float32", "float16"] = "float32"
+    max_model_bytes: PositiveWhole = 2**30
+    saved_model: bool = True
+    precision: Literal["float32", "bfloat16"] = "float32"
+    ema: Share | None = None
+    sync_batch_norm: bool = False
+    distillation: Distillation = Distillation(weight=0.5, temperature=1.0, over="labels")
+
+
+def defaults() -> dict[str, Any]:
+    """What a preset need not say."""
+    return Preset.model_construct().model_dump()
 
 
 def check_preset(preset: dict[str, Any], where: str) -> None:
-    """Raise InputError at the first wrong entry."""
-    read_as(Preset, preset, where, ".")
+    """Raise InputError at the first wrong entry; its `name` is whose it is, and no entry."""
+    read_as(Preset, {key: value for key, value in preset.items() if key != "name"}, where, ".")

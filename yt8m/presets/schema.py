@@ -55,7 +55,10 @@ def read_yaml(path: StrPath, remedy: str) -> Any:
 
 
 class Schema(BaseModel):
-    """A mapping with these keys and no other; those without a default must be there."""
+    """A mapping with these keys and no other; those without a default must be there.
+
+    What is no key of the file, and comes later, is a `Field(..., init=False)`.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -66,7 +69,7 @@ class Schema(BaseModel):
             return value
         if not isinstance(value, dict):
             raise ValueError(f"a mapping is needed; it is {value!r}")
-        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        fields = {field.alias or name: field for name, field in cls.model_fields.items() if field.init is not False}
         needed = [name for name, field in fields.items() if field.is_required()]
         others = cls.model_config["extra"] == "forbid" and [key for key in value if key not in fields]
         return checked_keys(value, needed, [*fields, *([] if others else value)])
