@@ -4,13 +4,13 @@ The clients and the services pass a wrong type on, and a run then fails, or does
 """
 
 import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from yt8m.checks.thresholds import read_thresholds
 from yt8m.data.rebalance.recipe import load_recipe, recipe_names
@@ -29,14 +29,15 @@ MADE_BY_COMPILING = ("code_version",)
 NEEDED_LOCATIONS = ("train_source", "validation_source", "test_source", "work_root")
 SECRETS = ("webhook",)
 LOCATIONS = ("train_source", "validation_source", "test_source", "work_root", "registry", "vocabulary", "plan")
-NEEDED = {
-    "STRING": "a text",
-    "NUMBER_INTEGER": "a whole number",
-    "NUMBER_DOUBLE": "a number",
-    "BOOLEAN": "true or false",
-    "LIST": "a list, such as [1, 2]",
-    "STRUCT": "a mapping, such as {key: value}",
+TYPES: dict[str, tuple[Any, str]] = {
+    "STRING": (str, "a text"),
+    "NUMBER_INTEGER": (int, "a whole number"),
+    "NUMBER_DOUBLE": (FiniteFloat, "a number"),
+    "BOOLEAN": (bool, "true or false"),
+    "LIST": (list, "a list, such as [1, 2]"),
+    "STRUCT": (dict[str, Any], "a mapping, such as {key: value}"),
 }
+"""By Kubeflow's name of a type: what Python has for it, and what it is in words."""
 
 
 def read_pipeline(package: Path) -> dict[str, Any]:
@@ -91,13 +92,15 @@ def check_types(values: dict[str, Any], known: dict[str, dict[str, Any]], where:
     Raises:
         InputError: a value of another type.
     """
+    checked = {}
     for name, value in values.items():
-        kind = known[name]["parameterType"]
-        if not FITS[kind](value):
+        kind, needed = TYPES[known[name]["parameterType"]]
+        try:
+            checked[name] = TypeAdapter(kind).validate_python(value, strict=True)
+        except ValidationError:
             shown = "something else" if name in SECRETS else _shown(value)
-            raise InputError(f"{where} {name}: {NEEDED[kind]} is needed; it is {shown}")
-    return {name: float(value) if known[name]["parameterType"] == "NUMBER_DOUBLE" else value
-            for name, value in values.items()}  # fmt: skip
+            raise InputError(f"{where} {name}: {needed} is needed; it is {shown}") from None
+    return checked
 
 
 def check_meaning(given: dict[str, Any], defaults: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -201,21 +204,3 @@ def _parse(name: str, text: str) -> Any:
 def _shown(value: Any) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-FITS: dict[str, Callable[[Any], bool]] = {
-    "STRING": lambda value: isinstance(value, str),
-    "NUMBER_INTEGER": _is_whole,
-    "NUMBER_DOUBLE": _is_number,
-    "BOOLEAN": lambda value: isinstance(value, bool),
-    "LIST": lambda value: isinstance(value, list),
-    "STRUCT": lambda value: isinstance(value, dict) and all(isinstance(key, str) for key in value),
-}
