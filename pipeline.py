@@ -317,7 +317,8 @@ def make_reproduction(configure: Configure, *, parallelism: int | None = None) -
             prepared = set_up(prepare_reproduction(**asked))
             with dsl.ParallelFor(prepared.output, name="trainings", parallelism=parallelism) as training:
                 trained = set_up(train_run(training=training, work_root=work_root, **job), "train")
-            listed = set_up(list_experiments(trained=dsl.Collected(trained.output), **asked))
+            collected = dsl.Collected(trained.output)
+            listed = set_up(list_experiments(trained=collected, trainings=prepared.output, work_root=work_root, **job))
             with dsl.ParallelFor(listed.output, name="experiments") as experiment:
                 set_up(judge_experiment(experiment=experiment, work_root=work_root, **job))
 

@@ -46,7 +46,7 @@ def test_it_loops_over_trainings_then_over_experiments_and_caches_nothing(tmp_pa
     assert trainings["dependentTasks"] == ["prepare-reproduction"]
     assert trainings["iteratorPolicy"] == {"parallelismLimit": 4}
     assert experiments["dependentTasks"] == ["list-experiments"]
-    assert inner["list-experiments"]["dependentTasks"] == ["for-loop-2"]
+    assert inner["list-experiments"]["dependentTasks"] == ["for-loop-2", "prepare-reproduction"]
     assert list(document["components"]["comp-for-loop-2"]["dag"]["tasks"]) == ["train-run"]
     assert list(document["components"]["comp-for-loop-3"]["dag"]["tasks"]) == ["judge-experiment"]
     dags = [document["root"]["dag"], *(c["dag"] for c in document["components"].values() if "dag" in c)]
