@@ -147,16 +147,16 @@ def _eager_optimizer(shard: Path) -> Iterator[Moment]:
 def _ours(shard: Path, policy: str) -> Iterator[Moment]:
     from yt8m.loader import FrameSampling, training_batches
     from yt8m.models import losses
+    from yt8m.training.engines import find_replicas
     from yt8m.training.feed import Feed
-    from yt8m.training.learner import Learner, make_optimizer
-    from yt8m.training.replicas import find_replicas
+    from yt8m.training.optimizer import make_optimizer
 
     index_file = shard.with_suffix(".parquet")
     build_index([str(shard)], index_file)
-    index, replicas = read_index(index_file), find_replicas(1)
+    index, replicas = read_index(index_file), find_replicas("tensorflow", 1)
     training_set = TrainingSet(index, np.ones((1, len(index)), np.int32), (Phase(),))
-    learner = Learner(_make_model(policy), losses.create("huber"), replicas)
-    optimizer = make_optimizer({"name": "adam", "epsilon": 1e-8, "clipnorm": 1.0}, 1e-3)
+    learner = replicas.learner(_make_model(policy), losses.create("huber"))
+    optimizer = make_optimizer(replicas.Adam, {"name": "adam", "epsilon": 1e-8, "clipnorm": 1.0}, 1e-3)
     optimizer.build(learner.model.trainable_variables)
     learner.use(optimizer)
     batches = training_batches(

@@ -26,7 +26,8 @@ COMPONENT = (
 )
 """The shell command that KFP makes of a Python component, but for its white space."""
 STEP = ("kfp.dsl.executor_main", "pandas", "pyarrow.parquet", "yt8m.runs.records")
-TENSORFLOW = ("yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.export", "yt8m.training.work_root")
+TENSORFLOW = ("yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.engines.tensorflow",
+              "yt8m.training.export", "yt8m.training.saved_model", "yt8m.training.work_root")  # fmt: skip
 COMPONENTS = {"train": TENSORFLOW, "train_run": TENSORFLOW, "predict": TENSORFLOW}
 """By function of a component: what a warm process of its own imports beside `STEP`, before any of its steps comes."""
 USED = re.compile(r"^ +from (yt8m[\w.]*) import ", re.MULTILINE)

@@ -55,20 +55,20 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
 @pytest.fixture(scope="module")
 def plain_steps() -> Iterator[None]:
     """Training steps and predictions as plain graphs, also in forks: for tests of what surrounds them."""
-    from yt8m.training import learner
+    from yt8m.training import engines
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner, "XLA", False)
+        patch.setattr(engines, "XLA", False)
         yield
 
 
 @pytest.fixture
 def compiled_steps(plain_steps: None) -> Iterator[None]:
     """In a module that uses `plain_steps`, a test whose steps are compiled, as they are in use."""
-    from yt8m.training import learner
+    from yt8m.training import engines
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner, "XLA", True)
+        patch.setattr(engines, "XLA", True)
         yield
 
 

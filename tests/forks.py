@@ -15,8 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MODULES = ["pandas", "yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.export", "yt8m.commands.index",
-           "yt8m.commands.rebalance", "yt8m.commands.train", "yt8m.commands.predict"]  # fmt: skip
+MODULES = ["pandas", "yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.engines.tensorflow",
+           "yt8m.training.export", "yt8m.commands.index", "yt8m.commands.rebalance", "yt8m.commands.train",
+           "yt8m.commands.predict"]  # fmt: skip
 
 
 class Fork:
@@ -97,9 +98,9 @@ class Forks:
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
-        learner = sys.modules.get("yt8m.training.learner")
+        engines = sys.modules.get("yt8m.training.engines")
         request = {"argv": list(map(str, argv)), "call": call, "folder": str(folder), "environment": environment,
-                   "xla": getattr(learner, "XLA", True)}  # fmt: skip
+                   "xla": getattr(engines, "XLA", True)}  # fmt: skip
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Fork(int(self._process.stdout.readline()), folder, self._process)
 
@@ -138,7 +139,7 @@ def _work(request: dict[str, object]) -> int:
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(os.path.join(str(request["folder"]), name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.environ.update(request["environment"])  # type: ignore[call-overload]
-    sys.modules["yt8m.training.learner"].XLA = request["xla"]  # type: ignore[attr-defined]
+    sys.modules["yt8m.training.engines"].XLA = request["xla"]  # type: ignore[attr-defined]
     module, _, name = str(request["call"]).partition(":")
     return int(getattr(importlib.import_module(module), name)(request["argv"]) or 0)
 

@@ -30,8 +30,7 @@ FLOORS = (
 """The rooms of the library, and what lies loose beside them, from the ground up; see docs/architecture.md."""
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 WITH_KERAS = {"models", "training", "prediction/predict.py"}
-WITH_TENSORFLOW = {"training"}
-ANY_ENGINE = {"models", "training/schedules.py", "prediction/predict.py"}  # of those with Keras
+OF_ONE_ENGINE = {"tensorflow": {"training/engines/tensorflow.py", "training/saved_model.py"}, "jax": set()}
 LOADING_MODELS = {"commands/models.py"}  # the table of architectures builds each of them
 VERTEX = "promotion/vertex.py"  # the one client of a service that is no storage; imported when it is asked for
 HEAVY = {"keras", "tensorflow"}
@@ -130,12 +129,12 @@ def test_the_library_knows_nothing_of_pipelines_and_little_of_engines() -> None:
     for file in python_files(LIBRARY):
         unit, names, units = unit_of(file), tops(imports(file)), {unit_of(file), str(file.relative_to(LIBRARY))}
         assert not names & {"kfp", "kubernetes", "components", "pipeline", "targets"}, file
-        assert "tensorflow" not in names or units & WITH_TENSORFLOW, file
+        for engine, files in OF_ONE_ENGINE.items():
+            assert engine not in loaded_with(file) or units & files, file
+            assert engine not in names or units & files, file
         assert "keras" not in names or units & WITH_KERAS, file
         if not units & (WITH_KERAS | LOADING_MODELS):
             assert not loaded_with(file) & HEAVY, file
-        if units & ANY_ENGINE:
-            assert "tensorflow" not in loaded_with(file), file
         if unit != "storage":
             cloud = {name for name in imports(file) if name.startswith(GOOGLE)}
             if str(file.relative_to(LIBRARY)) == VERTEX:

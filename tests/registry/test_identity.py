@@ -23,8 +23,9 @@ loader: __init__ batches order plan reader window
 models: __init__ batch_norm clustered context_gating dequantize dropout feature_scaling heads linear losses mlp net_fv
 models: net_vlad next_vlad numerics reverse_whitening seeds settings soft_assignment soft_dbof squeeze_excite tagger
 prediction: __init__ top_k
-training: __init__ feed job learner phase_loop plan replicas running_gap schedules start state trainer
-training: validation variables warm_start
+training: __init__ feed job optimizer phase_loop plan running_gap schedules start state trainer validation variables
+training: warm_start
+training/engines: __init__ objective tensorflow
 """
 GIVEN: dict[str, Any] = {
     "training_set": "t", "validation": "v", "num_classes": 9, "vocabulary": None, "seed": 0, "export": "best",

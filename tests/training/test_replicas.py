@@ -7,7 +7,7 @@ import pytest
 
 from tests.forks import Forks
 from yt8m.errors import InputError
-from yt8m.training.replicas import find_replicas
+from yt8m.training.engines.tensorflow import find_replicas
 
 
 @pytest.fixture(scope="module")

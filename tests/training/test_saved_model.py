@@ -17,7 +17,8 @@ from yt8m.loader import Batch, FrameSampling, RecordReader
 from yt8m.models.float16 import round_to_float16
 from yt8m.prediction.predict import confidences
 from yt8m.prediction.top_k import top_k
-from yt8m.training.export import check_sampling, write_saved_model, write_weights
+from yt8m.training.export import check_sampling, write_weights
+from yt8m.training.saved_model import write_saved_model
 
 SMALL: dict[str, dict[str, Any]] = {
     "moe": {},

@@ -13,9 +13,9 @@ import tensorflow as tf
 from yt8m import models
 from yt8m.models import losses
 from yt8m.models.dropout import rows_from
-from yt8m.training import learner as learning
-from yt8m.training.learner import Learner, make_optimizer
-from yt8m.training.replicas import find_replicas
+from yt8m.training import engines
+from yt8m.training.engines.tensorflow import Learner, find_replicas
+from yt8m.training.optimizer import make_optimizer
 from yt8m.training.start import synchronize_batch_norm
 from yt8m.training.variables import learner_arrays, model_arrays, restore_learner
 
@@ -39,9 +39,9 @@ def make(name: str, count: int, *, synchronized: bool = False, **settings: Any) 
         model = models.create(name, CLASSES, seed=3, **{**SETTINGS, **settings})
         if synchronized and count > 1:
             synchronize_batch_norm(model, count)
-        optimizer = make_optimizer({"name": "adam", "epsilon": 1e-8, "clipnorm": CLIP}, 1e-3, 0.5)
+        optimizer = make_optimizer(replicas.Adam, {"name": "adam", "epsilon": 1e-8, "clipnorm": CLIP}, 1e-3, 0.5)
         optimizer.build(model.trainable_variables)
-    learner = Learner(model, losses.create("cross_entropy"), replicas)
+    learner = replicas.learner(model, losses.create("cross_entropy"))
     learner.use(optimizer)
     return learner
 
@@ -116,5 +116,5 @@ def main(_: list[str]) -> None:
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
     compiled = halves()
-    learning.XLA = False
+    engines.XLA = False
     json.dump({**two_and_one(), **compiled}, sys.stdout)

@@ -21,7 +21,7 @@ DELIVERY = frozenset({
     "data.records.tfrecord", "data.records.video_index",
     "prediction.partial_results", "prediction.predict", "prediction.ranks", "prediction.table",
     "training.checkpoint", "training.export", "training.interruption", "training.reporter", "training.train",
-    "training.training_page", "training.work_root",
+    "training.saved_model", "training.training_page", "training.work_root",
 })  # fmt: skip
 """Modules (and packages) that bring bytes, keep them, show them or say what is wrong, and choose no number. What comes
 into `training` and is not named here counts."""

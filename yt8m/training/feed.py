@@ -8,7 +8,7 @@ import numpy as np
 
 from yt8m.loader import Batch
 from yt8m.loader.prefetch import Prefetch
-from yt8m.training.replicas import Replicas
+from yt8m.training.engines import Replicas
 
 AHEAD = 2  # batches on the device beside the one in use; the loader itself reads further ahead
 

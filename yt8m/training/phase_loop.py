@@ -10,9 +10,9 @@ from typing import Any
 from yt8m.errors import InputError, Interrupted
 from yt8m.loader import Batches
 from yt8m.training.checkpoint import Checkpoints
+from yt8m.training.engines import Learner
 from yt8m.training.feed import Feed
 from yt8m.training.interruption import Interruption
-from yt8m.training.learner import Learner
 from yt8m.training.plan import PhasePlan
 from yt8m.training.reporter import Meter, Reporter
 from yt8m.training.running_gap import RunningGap

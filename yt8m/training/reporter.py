@@ -11,14 +11,16 @@ import io
 import math
 import os
 import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from yt8m.data.records.tfrecord import frame_record
+from yt8m.data.records.wire import delimited, varint
 from yt8m.loader import Batches
 from yt8m.progress import Progress, log
 from yt8m.storage import naming, write_text
@@ -131,11 +133,18 @@ def _format(value: Any) -> str:
     return f"{value:.7g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
+EVENT_TIME, EVENT_STEP, VALUE_NUMBER = (varint(field << 3 | kind) for field, kind in ((1, 1), (2, 0), (2, 5)))
+"""The tags of a double, an integer and a float."""
+EVENT_VERSION, EVENT_SUMMARY, SUMMARY_VALUE, VALUE_TAG = 3, 5, 1, 1
+
+
 class Scalars:
     """TensorBoard scalars of a training.
 
     The event file is written as the TFRecord of `Event` messages that it is: TensorFlow's own summary functions need
-    TensorBoard installed, which belongs on the machine of whoever looks.
+    TensorBoard installed, which belongs on the machine of whoever looks, and not every engine brings TensorFlow.
+
+    Reference: tensorflow/core/util/event.proto and tensorflow/core/framework/summary.proto
 
     Args:
         folder: of the event files; a resumed training adds one more. One that is resumed where there are none (on
@@ -148,30 +157,31 @@ class Scalars:
         is_new = not any(folder.iterdir())
         name = f"events.out.tfevents.{time.time_ns() // 10**9}.{socket.gethostname()}.{os.getpid()}"
         self._path = folder / name
-        self._writer = tf.io.TFRecordWriter(str(self._path))
-        self._put(file_version="brain.Event:2")
+        with naming(self._path):
+            self._file = open(self._path, "wb")  # noqa: SIM115
+        self._put(delimited(EVENT_VERSION, b"brain.Event:2"))
         for row, times in zip(rows, timing, strict=True) if is_new else ():
             self.write(row, times)
 
     def write(self, row: dict[str, Any], timing: dict[str, Any]) -> None:
         """The numbers of one validation."""
         values = {name: row[name] for name in SCALARS} | {name: timing[name] for name in TIMING_SCALARS}
-        summary = tf.compat.v1.Summary()
-        for name, value in values.items():
-            if value is not None:
-                summary.value.add(tag=name, simple_value=value)
-        self._put(step=row["step"], summary=summary)
-        with naming(self._path):
-            self._writer.flush()
+        summary = [
+            delimited(SUMMARY_VALUE, delimited(VALUE_TAG, name.encode()), VALUE_NUMBER + struct.pack("<f", value))
+            for name, value in values.items()
+            if value is not None
+        ]
+        self._put(EVENT_STEP + varint(row["step"]) + delimited(EVENT_SUMMARY, *summary))
 
     def close(self) -> None:
         """Finish the event file."""
         with naming(self._path):
-            self._writer.close()
+            self._file.close()
 
-    def _put(self, **content: Any) -> None:
+    def _put(self, content: bytes) -> None:
         with naming(self._path):
-            self._writer.write(tf.compat.v1.Event(wall_time=time.time(), **content).SerializeToString())
+            self._file.write(frame_record(EVENT_TIME + struct.pack("<d", time.time()) + content))
+            self._file.flush()
 
 
 class Meter:

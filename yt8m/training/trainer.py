@@ -9,19 +9,20 @@ from typing import Any
 import keras
 
 from yt8m import models
+from yt8m.errors import InputError
 from yt8m.loader import FrameSampling, Staging, training_batches
 from yt8m.models import losses
 from yt8m.prediction.predict import load_model
 from yt8m.progress import log
 from yt8m.training import schedules
 from yt8m.training.checkpoint import Checkpoints
+from yt8m.training.engines import Learner, Replicas, find_replicas
 from yt8m.training.feed import Feed
 from yt8m.training.interruption import Interruption
 from yt8m.training.job import Job
-from yt8m.training.learner import Learner, ShiftedSchedule, make_optimizer
+from yt8m.training.optimizer import ShiftedSchedule, make_optimizer
 from yt8m.training.phase_loop import CURVE_POINTS, PhaseLoop, TrainingContext
 from yt8m.training.plan import PhasePlan, origin, scheduled_steps
-from yt8m.training.replicas import Replicas, find_replicas
 from yt8m.training.reporter import PageWriter, Reporter
 from yt8m.training.running_gap import RunningGap
 from yt8m.training.start import inherit_weights, set_batch_norm_momentum, start, synchronize_batch_norm
@@ -83,10 +84,9 @@ class Trainer:
         self._checkpoint_seconds, self._started = checkpoint_seconds, time.monotonic()
         self._staging, self._interruption, self._write_page = staging, interruption, write_page
         preset = job.preset
-        self._replicas = find_replicas(replicas)
-        self._replicas.check_batch_size(preset["batch_size"])
+        self._replicas = find_replicas(keras.backend.backend(), replicas)
+        _check_batch_size(preset["batch_size"], self._replicas.count)
         self._learner = _make_learner(job, self._replicas)
-        self._model = self._learner.model
         self._validator = Validator(
             job.validation,
             job.sample,
@@ -140,9 +140,9 @@ class Trainer:
     def _begin(self) -> None:
         """Give the model the weights that it starts from."""
         if self._job.initial:
-            inherit_weights(self._model, self._job.initial.path)
+            inherit_weights(self._learner.model, self._job.initial.path)
         else:
-            start(self._model, self._job, self._source, self._staging)
+            start(self._learner.model, self._job, self._source, self._staging)
 
     def _run_phase(self, context: TrainingContext, plan: PhasePlan, arrays: dict[str, Any]) -> None:
         """One phase, from the state's step to its end; `arrays` are those of a checkpoint within it."""
@@ -181,8 +181,10 @@ class Trainer:
         before = self._learner.optimizer
         schedule = self._schedule(plan, ended)
         with self._replicas.scope():
-            optimizer = make_optimizer(self._job.preset["optimizer"], schedule, self._job.preset["ema"])
-            optimizer.build(self._model.trainable_variables)
+            optimizer = make_optimizer(
+                self._replicas.Adam, self._job.preset["optimizer"], schedule, self._job.preset["ema"]
+            )
+            optimizer.build(self._learner.model.trainable_variables)
         if before is not None and "optimizer" not in self._job.training_set.phases[plan.number].restart:
             copy_variables(before, optimizer)
         self._learner.use(optimizer)
@@ -209,26 +211,26 @@ class Trainer:
         if state.best is None:
             take_average(self._learner)
         else:
-            restore_model(self._model, self._checkpoints.load_best(state.best["file"]))
+            restore_model(self._learner.model, self._checkpoints.load_best(state.best["file"]))
             row = next(row for row in state.rows if row["step"] == state.best["step"])
-        return Outcome(self._model, row, state, self._replicas.count)
+        return Outcome(self._learner.model, row, state, self._replicas.count)
 
 
 def _make_learner(job: Job, replicas: Replicas) -> Learner:
     """The job's model with random weights, its loss and its teacher, on the replicas."""
     preset, teacher, distillation = job.preset, None, None
     with replicas.scope():
-        model = _make_model(job, replicas.count)
+        model = _make_model(job, replicas)
         if job.teacher and job.teacher.predictions is None:
             teacher = load_model(job.teacher.path).model
     if job.teacher:
         settings = dict(preset["distillation"])
         weight = float(settings.pop("weight"))
         distillation = losses.create("distillation", **settings), weight
-    return Learner(model, losses.create(**preset["loss"]), replicas, distillation=distillation, teacher=teacher)
+    return replicas.learner(model, losses.create(**preset["loss"]), distillation=distillation, teacher=teacher)
 
 
-def _make_model(job: Job, replicas: int) -> keras.Model:
+def _make_model(job: Job, replicas: Replicas) -> keras.Model:
     """The job's model with random weights."""
     preset = job.preset
     model = models.create(
@@ -241,9 +243,18 @@ def _make_model(job: Job, replicas: int) -> keras.Model:
     )
     if preset["batch_norm_momentum"] is not None:
         set_batch_norm_momentum(model, preset["batch_norm_momentum"])
-    if preset["sync_batch_norm"] and replicas > 1:
-        synchronize_batch_norm(model, replicas)
+    if replicas.count > 1 and preset["sync_batch_norm"] and not replicas.whole_batch:
+        synchronize_batch_norm(model, replicas.count)
     return model
+
+
+def _check_batch_size(batch_size: int, replicas: int) -> None:
+    """Raise InputError unless a batch can be cut into equal parts."""
+    if batch_size % replicas:
+        raise InputError(
+            f"batch_size {batch_size} cannot be cut into equal parts for {replicas} replicas; choose a multiple "
+            f"with --set batch_size=..., or --replicas 1"
+        )
 
 
 def _validation_batch(batch_size: int, videos: int, replicas: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.evaluation.metrics import Metrics
 from yt8m.loader import DEFAULT_STAGING, PADDING, FrameSampling, Staging, prediction_batches
-from yt8m.training.learner import Learner
+from yt8m.training.engines import Learner
 
 METRICS = ("gap", "hit_at_1", "perr", "map")
 

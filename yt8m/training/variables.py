@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yt8m.training.learner import Learner
+from yt8m.training.engines import Learner
 
 
 def model_arrays(model: keras.Model) -> dict[str, np.ndarray]:

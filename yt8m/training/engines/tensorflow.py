@@ -1,16 +1,31 @@
-"""A model with its loss: one compiled step with the optimizer inside, on one replica or several."""
+"""Training steps by TensorFlow: one graph compiled by XLA with the optimizer inside, on one replica or several.
 
+One replica is the plain case: no strategy, one device. Several are kept equal by `tf.distribute.MirroredStrategy`:
+batches are cut into parts, and gradients averaged. A preset's batch size is that of a step on all replicas together, so
+that neither the order of the examples nor the schedule depends on how many there are, and a training may continue with
+another number of them.
+"""
+
+import functools
 from collections.abc import Callable
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+from yt8m.errors import InputError
 from yt8m.models.batch_norm import BatchNorm
+from yt8m.models.devices import check_devices
 from yt8m.models.dropout import rows_from
-from yt8m.prediction.top_k import TOP
-from yt8m.training.replicas import Replicas
+from yt8m.progress import log
+from yt8m.training import engines
+from yt8m.training.engines import LABELS, TEACHER, Loss
+from yt8m.training.engines.objective import Objective
+
+Tensors = dict[str, tf.Tensor]
 
 
 @keras.saving.register_keras_serializable("yt8m")
@@ -33,60 +48,79 @@ class AveragingAdam(keras.optimizers.Adam):
         return grads_and_vars  # they are the same on every replica by now
 
 
-def make_optimizer(settings: dict[str, Any], schedule: Any, ema: float | None = None) -> AveragingAdam:
-    """The optimizer of a preset.
+@dataclass(frozen=True)
+class Replicas:
+    """See `yt8m.training.engines`.
 
-    `clipnorm` clips the gradient of each variable to that norm by itself (Keras' `global_clipnorm` would be the norm
-    of all together).
-
-    Args:
-        settings: `{name: adam, epsilon, beta_1, beta_2, clipnorm, weight_decay}`; checked by the preset's rules.
-        schedule: the learning rate, of optimizer steps.
-        ema: share of the old average that a step keeps, for an average of the weights; None for no average.
+    Attributes:
+        devices: names of the devices, one a replica.
+        strategy: that keeps the replicas equal; None for a single one.
     """
-    options = {key: value for key, value in settings.items() if key != "name"}
-    if ema is not None:
-        options |= {"use_ema": True, "ema_momentum": ema, "ema_overwrite_frequency": None}
-    return AveragingAdam(learning_rate=schedule, **options)
+
+    Adam: ClassVar = AveragingAdam
+    whole_batch: ClassVar = False
+
+    devices: tuple[str, ...]
+    strategy: tf.distribute.Strategy | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.devices)
+
+    def scope(self) -> AbstractContextManager[Any]:
+        return self.strategy.scope() if self.strategy else nullcontext()
+
+    def place(self, arrays: dict[str, Any]) -> Any:
+        """Arrays `[B, ...]` as tensors on the devices: one dict of tensors, or one for each replica with its part."""
+        parts = [self._part(arrays, number) for number in range(self.count)]
+        if self.strategy is None:
+            return parts[0]
+        return self.strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
+
+    def _part(self, arrays: dict[str, Any], number: int) -> dict[str, tf.Tensor]:
+        with tf.device(self.devices[number]):
+            return {
+                name: tf.convert_to_tensor(values[number * len(values) // self.count :][: len(values) // self.count])
+                for name, values in arrays.items()
+            }
+
+    def run(self, function: Callable[..., Any], argument: Any) -> list[Any]:
+        """Call a function on every replica with its part of what `place` made; the results in order."""
+        if self.strategy is None:
+            return [function(argument)]
+        results = self.strategy.run(function, args=(argument,))
+        local = tf.nest.map_structure(self.strategy.experimental_local_results, results)
+        return [_pick(local, number) for number in range(self.count)]
+
+    def learner(self, model: keras.Model, loss: Loss, **options: Any) -> "Learner":
+        return Learner(model, loss, self, **options)
 
 
-@keras.saving.register_keras_serializable("yt8m")
-class ShiftedSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that began `steps` before (or, when negative, after) the optimizer's own count."""
-
-    def __init__(self, schedule: Any, steps: int):
-        self.schedule, self.steps = schedule, steps
-
-    def __call__(self, step: Any) -> Any:
-        return self.schedule(step + self.steps)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"schedule": self.schedule, "steps": self.steps}
+def _pick(local: Any, number: int) -> Any:
+    return {name: parts[number] for name, parts in local.items()} if isinstance(local, dict) else local[number]
 
 
-LABELS, TEACHER = "labels", "teacher"
-XLA = True
-"""Whether steps are compiled. Tests of what surrounds a step do without: its first run takes a fifth of the time."""
+def find_replicas(wanted: int | None = None) -> Replicas:
+    """See `yt8m.training.engines.find_replicas`."""
+    log(f"training on {check_devices()}")
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    devices = [device.name for device in tf.config.list_logical_devices(kind)]
+    count = wanted or (len(devices) if kind == "GPU" else 1)
+    if not 1 <= count <= len(devices):
+        raise InputError(f"--replicas {wanted}: it can be 1 to {len(devices)}, the {kind}s that are visible here")
+    chosen = tuple(devices[:count])
+    return Replicas(chosen, _strategy(chosen) if count > 1 else None)
 
-Tensors = dict[str, tf.Tensor]
 
-
-class Loss(Protocol):
-    """Multi-hot labels and probabilities `[B, V]` -> a scalar."""
-
-    def __call__(self, y_true: Any, y_pred: Any) -> Any: ...
+@functools.cache  # two of the same devices would take each other's collective operations for their own
+def _strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 class Learner:
-    """Trains a model; what is saved and exported is `model` itself.
-
-    Args:
-        model: inputs -> probabilities `[B, V]`; made in the scope of the replicas.
-        loss: to be minimised together with the model's penalties.
-        replicas: the devices.
-        distillation: compares the predictions with a teacher's, and the weight of that; the loss gets the rest.
-        teacher: a model that gives the teacher's predictions, where the data of a step does not hold them.
-    """
+    """See `yt8m.training.engines`; made by `Replicas.learner`."""
 
     def __init__(
         self,
@@ -98,26 +132,19 @@ class Learner:
         teacher: keras.Model | None = None,
     ):
         self.model, self.replicas = model, replicas
-        self._loss, self._distillation, self._teacher = loss, distillation, teacher
+        self._objective, self._teacher = Objective(loss, distillation), teacher
         self._statistics = _moving_statistics(model)
         self._predict = self._on_replicas(lambda inputs: {"p": self.model(inputs, training=False)}, compiled=True)
         self.optimizer: AveragingAdam | None = None
         self.synchronized = any(layer.synchronized for layer in _batch_norms(model))
 
     def use(self, optimizer: AveragingAdam) -> None:
-        """Take an optimizer that is built for the model's variables; the next step compiles."""
         self.optimizer = optimizer
         one = self.replicas.count == 1
         self._gradients = self._differentiate if self.synchronized else self._compiled(self._differentiate)
         self._step = self._on_replicas(self._train if one else self._train_replica, compiled=one)
 
     def step(self, data: Any) -> Tensors:
-        """Learn from one batch as `Feed` gives it: the model's inputs and multi-hot uint8 `labels` `[B, V]`.
-
-        Returns:
-            `loss`, `penalty` (regularisation), and what the training GAP needs: the top `confidences` and `hits`
-            `[B, 20]` of each example, and the number of `positives`.
-        """
         parts = self._step(data)
         if len(parts) == 1:
             return parts[0]
@@ -126,7 +153,6 @@ class Learner:
         return {**means, **joined, "positives": sum(part["positives"] for part in parts)}
 
     def predict(self, inputs: dict[str, Any]) -> Any:
-        """Probabilities float32 `[B, V]` of inputs as the loader makes them; B is a multiple of the replicas."""
         parts = self._predict(self.replicas.place(inputs))
         return tf.concat([part["p"] for part in parts], 0) if len(parts) > 1 else parts[0]["p"]
 
@@ -140,7 +166,7 @@ class Learner:
     def _compiled(self, function: Callable[[Tensors], Any]) -> Callable[[Tensors], Any]:
         """Compile a function by XLA, which wants to be told the device that the variables of a replica are on."""
         # without autograph: nothing here branches in Python on a tensor, and it leaves its sources behind when killed
-        inner = tf.function(function, jit_compile=XLA, autograph=False)
+        inner = tf.function(function, jit_compile=engines.XLA, autograph=False)
         if self.replicas.count == 1:
             return inner
 
@@ -176,33 +202,18 @@ class Learner:
     def _differentiate(self, data: Tensors) -> tuple[list[Any], Tensors]:
         """Gradients of the trainable variables on this replica's examples, and the logs."""
         labels = data[LABELS]
-        targets = ops.cast(labels, "float32")
         inputs = {name: value for name, value in data.items() if name not in (LABELS, TEACHER)}
         with tf.GradientTape() as tape, rows_from(_replica() * int(labels.shape[0])):
             predictions = self.model(inputs, training=True)
-            loss = self._distilled(self._loss(targets, predictions), predictions, inputs, data.get(TEACHER))
-            penalty = sum(self.model.losses, start=ops.zeros_like(loss))
-            total = loss + penalty
-        gradients = tape.gradient(total, self.model.trainable_variables)
-        confidences, places = ops.top_k(predictions, min(TOP, predictions.shape[-1]))
-        logs = {
-            "loss": loss,
-            "penalty": penalty,
-            "confidences": confidences,
-            "hits": ops.cast(ops.take_along_axis(labels, places, axis=1), "bool"),
-            "positives": ops.sum(targets),
-        }
-        return gradients, logs
+            taught = self._taught(inputs, data.get(TEACHER))
+            total, logs = self._objective(labels, predictions, self.model.losses, taught)
+        return tape.gradient(total, self.model.trainable_variables), logs
 
-    def _distilled(self, loss: Any, predictions: Any, inputs: Tensors, taught: Any) -> Any:
-        """The loss, with the divergence from the teacher mixed in."""
-        if self._distillation is None:
-            return loss
-        divergence, weight = self._distillation
-        if taught is None:
-            assert self._teacher is not None
-            taught = ops.stop_gradient(self._teacher(inputs, training=False))
-        return (1.0 - weight) * loss + weight * divergence(taught, predictions)
+    def _taught(self, inputs: Tensors, read: Any) -> Any:
+        """A teacher's predictions, if there is one: those that were read, or those of its model."""
+        if read is None and self._teacher is not None:
+            return ops.stop_gradient(self._teacher(inputs, training=False))
+        return read
 
 
 def _replica() -> int:
