@@ -43,7 +43,7 @@ from components.validate_data import validate_data
 from components.write_submission import write_submission
 from targets.compilation import CANDIDATES, add_compile_options
 from targets.dag import steps_in
-from targets.estimate_command import add_estimate_options
+from targets.estimate import add_estimate_options
 from targets.journal import StepFailed
 from targets.remote import RunFailed
 from targets.reproduction import add_reproduce_options, with_verb

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from targets.compilation import MakePipeline
 from targets.connect import add_connection_options, connect
 from targets.cron import check_cron, check_zone
-from targets.estimate_command import confirm_estimate
+from targets.estimate import confirm_estimate
 from targets.remote import Schedule, Service, one_schedule
 from targets.submission import add_job_options, prepared
 from targets.submit_command import check_name

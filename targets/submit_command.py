@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from targets.compilation import MakePipeline
 from targets.connect import add_connection_options, connect
-from targets.estimate_command import confirm_estimate
+from targets.estimate import confirm_estimate
 from targets.remote import Progress, Run, RunFailed, Service, brief
 from targets.submission import add_job_options, prepared
 from yt8m.commands._numbers import positive

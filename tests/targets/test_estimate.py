@@ -9,15 +9,12 @@ import pytest
 import yaml
 
 import pipeline
-from benchmarks.throughput import as_line, computed_rows
-from targets.estimate import Sizes, make_training_set, sizes_of, work_of
+from targets.estimate import Sizes, make_training_set, sizes_of
 from targets.prices import TABLE as PRICES
 from targets.prices import gigabytes_of, read_prices
-from targets.throughput import TABLE, Work, bytes_of, compute_rate, rate_of, read_throughput
+from yt8m.checks.throughput import TABLE as THROUGHPUT
 from yt8m.data.records.labels_csv import read_labels_csv
-from yt8m.errors import InputError
 from yt8m.presets import load_preset
-from yt8m.presets.schema import parse_yaml
 
 VIDEOS = 1600
 
@@ -32,40 +29,6 @@ def labels(tmp_path: Path) -> Path:
 def estimate(capsys: pytest.CaptureFixture[str], *options: object) -> Any:
     assert pipeline.main(["estimate", *map(str, options), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
-
-
-def test_every_row_of_the_table_is_what_the_formula_says_of_the_presets_as_they_are() -> None:
-    table = read_throughput()
-    kept = [row for row in table["rows"] if row["basis"] == "computed"]
-    assert kept == [parse_yaml(as_line(row))[0] for row in computed_rows(table)], "python -m benchmarks.throughput"
-    assert {row["basis"] for row in table["rows"]} <= {"measured", "computed"}
-
-
-def test_the_roofline_by_hand() -> None:
-    table = {"cards": {"C": {"tflops": {"float32": 2.0}, "gb_per_second": 100}}, "utilisation": [0.25, 0.5], "rows": []}
-    work = Work("train", "p", flops=10**9, parameters=10**6, frames=2, batch_size=4)
-    moved = 2 * 1152 * (1 + 6 * 4) + 10**6 * 32 / 4
-    assert bytes_of(work, "float32") == moved
-    seconds = 3 * 10**9 / 2e12 + moved / 100e9
-    rate = compute_rate(work, "C", "float32", table)
-    assert rate.videos_per_second == pytest.approx((0.25 / seconds, 0.5 / seconds), rel=0.01)
-    with pytest.raises(InputError, match="there is no card D; there are C"):
-        compute_rate(work, "D", "float32", table)
-    with pytest.raises(InputError, match="C has no bfloat16; it has float32"):
-        compute_rate(work, "C", "bfloat16", table)
-
-
-def test_a_measured_row_goes_before_a_computed_one_and_a_changed_model_before_neither() -> None:
-    table = read_throughput()
-    work = work_of("train", "logistic", load_preset("logistic"))
-    row = {"work": "train", "preset": "logistic", "card": "NVIDIA_L4", "precision": "float32", "flops": work.flops,
-           "batch_size": work.batch_size, "videos_per_second": [7, 9], "basis": "measured",
-           "source": "here"}  # fmt: skip
-    table["rows"].append(row)
-    found = rate_of(work, "NVIDIA_L4", "float32", table)
-    assert (found.videos_per_second, found.basis) == ((7, 9), "measured")
-    other = Work("train", "logistic", 2 * work.flops, work.parameters, 1, work.batch_size)
-    assert rate_of(other, "NVIDIA_L4", "float32", table).basis == "computed"
 
 
 def test_steps_videos_and_bytes_follow_from_the_index(labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,11 +116,13 @@ def test_a_wrong_price_is_one_line(labels: Path, tmp_path: Path, capsys: pytest.
 
 def test_wrong_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.yaml").write_text("cards: {}")
+    (tmp_path / "slow.yaml").write_text(THROUGHPUT.read_text().replace("float32: 60", "float32: -60"))
     (tmp_path / "empty.csv").write_text("VideoId,Labels\nv1,\n")
     for options, says in (
         ([str(tmp_path / "none.csv")], "none.csv: no such file"),
         ([str(tmp_path / "empty.csv")], "no labelled video"),
         ([str(tmp_path / "empty.csv"), "--throughput", str(tmp_path / "t.yaml")], "it needs cards"),
+        ([str(tmp_path / "empty.csv"), "--throughput", str(tmp_path / "slow.yaml")], "a number above 0 is needed"),
     ):
         assert pipeline.main(["estimate", *options]) == 2
         assert says in capsys.readouterr().err.splitlines()[-1]
@@ -166,4 +131,3 @@ def test_wrong_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_quantities_of_kubernetes() -> None:
     assert (gigabytes_of("16G"), gigabytes_of("1Gi"), gigabytes_of("500M")) == (16, 1.073741824, 0.5)
     assert read_prices().currency == "USD"
-    assert TABLE.is_file()

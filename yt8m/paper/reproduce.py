@@ -4,14 +4,15 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from yt8m.checks.throughput import FRAME_LEVEL_BYTES, Throughput, in_words, read_throughput, work_of
 from yt8m.data.records.build import build_index
 from yt8m.paper.experiments import Paper, Run, StrPath, load_paper
 from yt8m.paper.work import open_work, wanted
 from yt8m.presets import load_preset
 from yt8m.progress import log
-from yt8m.quiet import quiet_start
 from yt8m.storage import scratch_folder
-from yt8m.vocabulary import NUM_CLASSES
 
 
 def reproduce(
@@ -62,14 +63,12 @@ def reproduce(
 
 
 FULL = {"train": 3_900_000, "validation": 1_112_357}
-BYTES_A_VIDEO, BYTES_A_FRAME = 251_000, 1_170
+BYTES_A_FRAME = 1_170
 SHARES = {
     "hard-x3": (2.173 * 2.5,), "rare-then-all": (0.301, 2.5), "all-then-rare": (2.5, 0.301),
     "rare-video-then-all": (0.2424, 2.5), "all-then-rare-video": (2.5, 0.2424),
 }  # fmt: skip
 """Epochs of all videos that a recipe takes; in a rare phase one of its epochs, of which there are 2 to 10."""
-BACKWARD = 3  # a training step costs about three times the forward pass
-SUSTAINED = 1e13  # floating-point operations a second
 
 
 def estimate(
@@ -92,16 +91,17 @@ def estimate(
         only: names of experiments.
 
     Returns:
-        `videos` of each partition; `runs`: for each run `seeds`, `examples` (of all seeds), `bytes` read, and `flops`;
-        and their `total`.
+        `videos` of each partition; `runs`: for each run `seeds`, `examples` (of all seeds), `bytes` read, `flops`, and
+        `hours`: by card the least and the most; and their `total`.
 
     Raises:
         InputError: an unknown scale or experiment, or a plan that is none.
     """
-    paper, videos = load_paper(scale, plan, seeds=seeds), videos or FULL
-    rows = {run: _row(paper, paper.runs[run], videos) for run in paper.runs_of(wanted(paper, only))}
+    paper, videos, table = load_paper(scale, plan, seeds=seeds), videos or FULL, read_throughput()
+    rows = {run: _row(paper, paper.runs[run], videos, table) for run in paper.runs_of(wanted(paper, only))}
     total = {key: sum(row[key] for row in rows.values()) for key in ("examples", "bytes", "flops")}
-    return {"scale": scale, "videos": dict(videos), "runs": rows, "total": total}
+    hours = {card: sum((row["hours"][card] for row in rows.values()), np.zeros(2)).tolist() for card in table.cards}
+    return {"scale": scale, "videos": dict(videos), "runs": rows, "total": {**total, "hours": hours}}
 
 
 def count_videos(
@@ -122,24 +122,26 @@ def count_videos(
         }
 
 
-def _row(paper: Paper, run: Run, videos: Mapping[str, int]) -> dict[str, Any]:
-    with quiet_start():
-        from yt8m.models.size import measure  # brings keras in
-
+def _row(paper: Paper, run: Run, videos: Mapping[str, int], table: Throughput) -> dict[str, Any]:
     name, settings = paper.preset_of(run)
-    preset, seeds = load_preset(name, settings), len(paper.scale.seeds)
-    model = dict(preset["model"])
-    frames = 1 if preset["level"] == "video" else preset["frames"]["train"]["count"]
-    cost = measure(model.pop("name"), NUM_CLASSES, frames, level=preset["level"], **model).flops
-    examples = round(seeds * _epochs(run, settings["epochs"]) * videos["train"])
-    predicted = seeds * videos["validation"]
-    simulated = paper.scale.simulate
-    size = BYTES_A_VIDEO if simulated is None else BYTES_A_FRAME * simulated["max_frames"]
+    preset, seeds, simulated = load_preset(name, settings), len(paper.scale.seeds), paper.scale.simulate
+    read = {
+        "train": round(seeds * _epochs(run, settings["epochs"]) * videos["train"]),
+        "predict": seeds * videos["validation"],
+    }
+    size = FRAME_LEVEL_BYTES if simulated is None else BYTES_A_FRAME * simulated["max_frames"]
+    works = {kind: work_of(kind, preset) for kind in read}
+
+    def hours(card: str) -> np.ndarray:
+        rates = {kind: table.rate(work, card, preset["precision"], size) for kind, work in works.items()}
+        return sum((rate.hours(read[kind]) for kind, rate in rates.items()), np.zeros(2))
+
     return {
         "seeds": seeds,
-        "examples": examples,
-        "bytes": (examples + predicted) * size,
-        "flops": float(cost) * (BACKWARD * examples + predicted),
+        "examples": read["train"],
+        "bytes": sum(read.values()) * size,
+        "flops": sum(float(work.operations) * read[kind] for kind, work in works.items()),
+        "hours": {card: hours(card).tolist() for card in table.cards},
     }
 
 
@@ -150,11 +152,14 @@ def _epochs(run: Run, epochs: float) -> float:
 
 
 def render_estimate(result: dict[str, Any]) -> str:
-    """A line for each run, and the total."""
+    """A line for each run, the total, and how long that is by card."""
     lines = [f"{'run':<22}{'examples':>16}{'GB read':>12}{'TFLOP':>14}"]
     for name, row in [*result["runs"].items(), ("total", result["total"])]:
         lines.append(f"{name:<22}{row['examples']:>16,}{row['bytes'] / 1e9:>12,.0f}{row['flops'] / 1e12:>14,.0f}")
-    videos, hours = result["videos"], result["total"]["flops"] / SUSTAINED / 3600
-    lines.append(f"on {videos['train']:,} videos to train and {videos['validation']:,} to validate, all seeds; at "
-                 f"{SUSTAINED / 1e12:g} TFLOP/s sustained the total is {hours:,.3g} hours of one device")  # fmt: skip
+    videos, hours = result["videos"], result["total"]["hours"]
+    lines += [
+        f"on {videos['train']:,} videos to train and {videos['validation']:,} to validate, all seeds",
+        "on one card, from the best to the worst case of what yt8m/presets/throughput.yaml assumes:",
+    ]
+    lines += [f"{card:<22}{in_words(interval)} h" for card, interval in hours.items()]
     return "\n".join(lines)
