@@ -49,6 +49,7 @@ def test_every_plot_names_its_axes_and_has_title_and_caption(plot):
     figure = plot()
     assert {"the x axis", "the y axis"} <= set(texts(figure))
     assert '<p class="plot-title">Title</p>' in figure
+    assert 'role="img" aria-label="Title"' in figure
     assert "<figcaption>Caption</figcaption>" in figure
     assert re.search(r"<title[^>]*>Title</title>", figure)
     assert figure == plot()
@@ -69,7 +70,7 @@ def test_marks_and_share_ticks_are_written():
 def test_points_carry_their_names():
     names = ["<b>", "$2"]
     figure = scatter_plot("T", Axis("x", log=True), Y, Points(np.array([1.0, 100.0]), np.array([0.1, 0.9]), names))
-    assert re.findall(r"<circle[^>]*><title>(.*?)</title>", figure) == ["&lt;b&gt;", "$2"]
+    assert re.findall(r"<circle[^>]*>\s*<title>(.*?)</title>", figure) == ["&lt;b&gt;", "$2"]
 
 
 def test_a_scatter_plot_without_points_is_empty_but_whole():

@@ -1,11 +1,12 @@
 """Matplotlib figures as inline SVG: text stays text, colours follow the page, the same data give the same bytes.
 
-Figures are drawn with sentinel colours, a colour that nobody would choose for each variable of the page's style
-sheet, which are then replaced by `var(--name)`: one drawing serves light and dark. No global state of pyplot is used.
+The SVG is matplotlib's own, but for its head, which is as HTML wants it, and the ids of its groups, which would be the
+same in every figure of a page; the page's style sheet gives it its size and font. Figures are drawn with sentinel
+colours, a colour that nobody would choose for each variable of that sheet, which are then replaced by `var(--name)`:
+one drawing serves light and dark. No global state of pyplot is used.
 """
 
 import io
-import re
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +14,10 @@ from typing import Any
 import matplotlib
 import numpy as np
 from markupsafe import Markup, escape
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 from matplotlib.figure import Figure
-
-from yt8m.artifacts import fingerprint
 
 RAMP = 8
 VARIABLES = (
@@ -25,10 +25,9 @@ VARIABLES = (
     *(f"c{i}" for i in range(1, 7)), *(f"h{i}" for i in range(RAMP)),
 )  # fmt: skip
 COLOURS = {name: f"#a1b2{40 + 3 * i:02x}" for i, name in enumerate(VARIABLES)}
-DOTS = "dots"
 STYLE = {
     "svg.fonttype": "none",
-    "svg.hashsalt": "yt8m",
+    "font.sans-serif": ["DejaVu Sans"],
     "text.parse_math": False,
     "axes.formatter.use_mathtext": False,
     "font.size": 11,
@@ -64,12 +63,12 @@ class Drawing:
     def __init__(self, width: float = 760, height: float = 340):
         self._settings = matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
         self._size = width, height
-        self._dots: list[Any] = []
 
     def __enter__(self) -> "Drawing":
         self._settings.__enter__()
         width, height = self._size
         self.figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained", facecolor="none")
+        FigureCanvasSVG(self.figure)
         self.axes: Axes = self.figure.add_subplot()
         return self
 
@@ -78,65 +77,47 @@ class Drawing:
 
     def dots(self, x: np.ndarray, y: np.ndarray, names: Sequence[str], colour: str) -> None:
         """Points that show their name when pointed at; far smaller than matplotlib's own markers."""
-        self.axes.plot(x, y, linestyle="none", marker="o", gid=f"{DOTS}{len(self._dots)}")
-        self._dots.append((np.column_stack([x, y]), names, colour))
+        points = np.column_stack([x, y])
+        self.axes.update_datalim(points)
+        self.axes.autoscale_view()
+        self.axes.add_artist(_Dots(points, names, colour))
 
     def svg(self, title: str) -> Markup:
         """The SVG element, with its title for screen readers; deterministic."""
         buffer = io.StringIO()
-        with warnings.catch_warnings():
+        with matplotlib.rc_context({"svg.hashsalt": title}), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing")
-            FigureCanvasSVG(self.figure).print_svg(buffer, metadata=NO_METADATA)
-        body = _body(buffer.getvalue())
-        for number, dots in enumerate(self._dots):
-            before, after = _around(rf'<g id="{DOTS}{number}">.*?</g>\s*</g>', body)
-            body = before + self._circles(*dots) + after
-        mark = "t" + fingerprint([title, body])[:8]
-        width, height = self._size
+            renderer = _Renderer(*self._size, buffer, metadata=NO_METADATA)
+            self.figure.draw(renderer)
+            renderer.finalize()
+        body = buffer.getvalue().partition("<svg")[2].partition(">")[2]
+        for name, colour in COLOURS.items():
+            body = body.replace(f": {colour}", f": var(--{name})")
+        name, (width, height) = escape(title), self._size
         return Markup(
-            f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="{mark}">'
-            f'<title id="{mark}">{escape(title)}</title>\n{_plain(body, mark)}'
+            f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{name}">\n<title>{name}</title>{body}'
         )
 
-    def _circles(self, points: np.ndarray, names: Sequence[str], colour: str) -> str:
-        places = self.axes.transData.transform(points)
-        circles = "".join(
-            f'<circle cx="{x:.1f}" cy="{self._size[1] - y:.1f}" r="3"><title>{escape(name)}</title></circle>'
-            for (x, y), name in zip(places, names, strict=True)
-        )
-        return f'<g class="{DOTS}" fill="{COLOURS[colour]}" fill-opacity="0.55">{circles}</g>'
+
+class _Renderer(RendererSVG):
+    def open_group(self, s: str, gid: str | None = None) -> None:
+        self.writer.start("g")
 
 
-def _body(document: str) -> str:
-    """What follows the opening tag of the SVG, without the style sheet (it would style the whole page)."""
-    _, body = _around(r"<svg[^>]*>", document)
-    return "".join(_around(r"<defs>\s*<style.*?</defs>\s*", body))
+class _Dots(Artist):
+    """A circle with a title for each point."""
 
+    zorder = 2  # as lines, over the grid
 
-def _around(pattern: str, text: str) -> tuple[str, str]:
-    match = re.search(pattern, text, flags=re.DOTALL)
-    if match is None:
-        raise ValueError(f"matplotlib's SVG has no {pattern}")
-    return text[: match.start()], text[match.end() :]
+    def __init__(self, points: np.ndarray, names: Sequence[str], colour: str):
+        super().__init__()
+        self._points, self._names, self._colour = points, names, colour
 
-
-def _plain(body: str, mark: str) -> str:
-    """Markup for a page: ids of its own for what is referred to, none for the rest, the page's fonts and colours."""
-    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', body))
-    return re.sub(r"<[^>]*>", lambda match: _plain_tag(match.group(0), used, mark), body)
-
-
-def _plain_tag(tag: str, used: set[str], mark: str) -> str:
-    tag = re.sub(r' id="([^"]*)"', lambda match: match.group(0) if match.group(1) in used else "", tag)
-    tag = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{mark}-", tag.replace("xlink:href", "href"))
-    tag = re.sub(r"font-family: [^;\"]*; ?", "", tag)
-    tag = re.sub(r' transform="rotate\(-0 [^"]*"', "", tag)
-    tag = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match.group(0)):.2f}".rstrip("0").rstrip("."), tag)
-    return _variables(re.sub(r"\s+", " ", tag))
-
-
-def _variables(tag: str) -> str:
-    for name, colour in COLOURS.items():
-        if colour in tag:
-            tag = tag.replace(colour, f"var(--{name})")
-    return tag
+    def draw(self, renderer: Any) -> None:
+        writer, places = renderer.writer, self.get_transform().transform(self._points)
+        writer.start("g", attrib={"class": "dots", "style": f"fill: {COLOURS[self._colour]}; fill-opacity: 0.55"})
+        for (x, y), name in zip(places, self._names, strict=True):
+            writer.start("circle", cx=f"{x:.1f}", cy=f"{renderer.height - y:.1f}", r="3")
+            writer.element("title", text=name)
+            writer.end("circle")
+        writer.end("g")
