@@ -59,9 +59,9 @@ def copy_checkout(folder: Path) -> None:
     ignored = shutil.ignore_patterns("*.pyc.*")  # what other processes are writing
     for name in ("yt8m", "components", "targets"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    learner = folder / "yt8m" / "training" / "learner.py"
-    assert "\nXLA = True\n" in learner.read_text()
-    learner.write_text(learner.read_text().replace("\nXLA = True\n", "\nXLA = False\n"))
+    engines = folder / "yt8m" / "training" / "engines" / "__init__.py"
+    assert "\nXLA = True\n" in engines.read_text()
+    engines.write_text(engines.read_text().replace("\nXLA = True\n", "\nXLA = False\n"))
     (folder / "sample").mkdir()
     for name in ("pipeline.py", "settings.yaml", "sample/vocabulary.csv"):
         shutil.copyfile(ROOT / name, folder / name)

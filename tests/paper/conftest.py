@@ -81,10 +81,10 @@ def command(arguments: dict[str, Any], output: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def finished(arguments: dict[str, Any], forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The folder of the tiny plan's experiments, run to their end in a process of its own, and paper.json."""
-    from yt8m.training import learner
+    from yt8m.training import engines
 
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner, "XLA", False)
+        patch.setattr(engines, "XLA", False)
         forks.run(command(arguments, folder))
     return folder, json.loads((folder / "paper.json").read_text())
