@@ -20,6 +20,7 @@ from yt8m.loader import FrameSampling, training_batches
 from yt8m.loader.order import epoch_order
 
 VIDEOS, EPOCHS, FRAMES, CLASSES, BATCH, ROUNDS = 240, 6, 300, 3862, 24, 3
+THREADS = (1, 2, 4, 8)
 FULL_SIZE = 3_900_000
 
 
@@ -37,6 +38,9 @@ def run() -> dict[str, dict]:
             ours_cpu, ours_wall = _rate(partial(_loader, training_set, count))
             results[f"input pipeline, {count} frames, a core"] = _result(naive_cpu, ours_cpu, "videos/core-s")
             results[f"input pipeline, {count} frames, all cores"] = _result(naive_wall, ours_wall, "videos/s")
+        for threads in THREADS:
+            _, wall = _rate(partial(_loader, training_set, FRAMES, threads))
+            results[f"input pipeline, {FRAMES} frames, {threads} threads"] = _result(naive_wall, wall, "videos/s")
     results["shuffled epoch order, 3.9M videos, 8.5M items"] = _order()
     return results
 
@@ -77,11 +81,11 @@ def _tf_data(shard: Path) -> None:
         pass
 
 
-def _loader(training_set: TrainingSet, count: int) -> None:
+def _loader(training_set: TrainingSet, count: int, threads: int | None = None) -> None:
     sampling = FrameSampling("all" if count == FRAMES else "random", count)
     with training_batches(
         training_set, 0, batch_size=BATCH, sampling=sampling, seed=0, start=0, stop=EPOCHS * VIDEOS // BATCH,
-        num_classes=CLASSES,
+        num_classes=CLASSES, threads=threads,
     ) as batches:  # fmt: skip
         for _ in batches:
             pass

@@ -49,7 +49,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     },
 }
 """What a kind of table must have; a training set also has `repeats_0` and so on, one for each phase."""
-OPTIONAL_COLUMNS = {"checksum": pa.uint32()}
+OPTIONAL_COLUMNS = {"checksum": pa.uint32(), "layout": pa.int8()}
 EQUAL_LISTS = ("top_labels", "top_confidences")
 """Columns of lists that are all of one length, which the file has as fixed-size lists."""
 LEAST = {"shard": -1, "offset": -1, "length": 0, "num_frames": 0, "labels": 0}

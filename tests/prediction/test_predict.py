@@ -120,7 +120,7 @@ def test_ranks_and_top_labels_agree_with_a_full_sort(data: Path, logistic: Path,
     index = read_index(data / "video.parquet")
     predict([logistic], data / "video.parquet", tmp_path / "p.parquet", top=30)
     batch = RecordReader(index).read(np.arange(VIDEOS), FrameSampling("even", 5))
-    expect(confidences(load_model(logistic).model, batch), index, tmp_path / "p.parquet", 30)
+    expect(confidences(load_model(logistic), batch), index, tmp_path / "p.parquet", 30)
 
 
 def test_ties_go_to_the_lower_label(data: Path, tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ ragged
 seeds
 data: __init__
 data/rebalance: __init__ training_set
-data/records: __init__ features wire
+data/records: __init__ features head wire
 evaluation: __init__ holdout_split
 evaluation/metrics: __init__ functions streaming
-loader: __init__ batches order plan reader window
-models: __init__ batch_norm clustered context_gating dequantize dropout feature_scaling heads linear losses mlp net_fv
-models: net_vlad next_vlad numerics reverse_whitening seeds settings soft_assignment soft_dbof squeeze_excite tagger
+loader: __init__ batches known order plan reader window
+models: __init__ batch_norm clustered context_gating dequantize dropout feature_scaling frame_heads heads linear losses
+models: mlp net_fv net_vlad next_vlad numerics reverse_whitening seeds settings soft_assignment soft_dbof
+models: squeeze_excite tagger
 prediction: __init__ top_k
 training: __init__ feed job optimizer phase_loop plan running_gap schedules start state trainer validation variables
 training: warm_start

@@ -15,7 +15,7 @@ from yt8m.data.records.video_index import read_index
 from yt8m.errors import InputError
 from yt8m.loader import Batch, FrameSampling, RecordReader
 from yt8m.models.float16 import round_to_float16
-from yt8m.prediction.predict import confidences
+from yt8m.prediction.predict import TrainedModel, confidences
 from yt8m.prediction.top_k import top_k
 from yt8m.training.export import check_sampling, write_weights
 from yt8m.training.saved_model import write_saved_model
@@ -106,13 +106,13 @@ def test_both_levels_give_what_predict_gives(frame_files: Any, video_files: Any,
         whole = reader.read(np.arange(len(index)), FrameSampling("all", 8))
         whole.num_frames[:] = np.arange(len(index)) % 8 + 1  # as if shorter: what is behind must not matter
         np.savez(tmp_path / name / "inputs.npz", **whole.inputs())  # type: ignore[arg-type]
-        expected[name] = confidences(model, as_predict_reads(reader, whole, FrameSampling(kind, 6)))
+        expected[name] = confidences(TrainedModel(model, {}), as_predict_reads(reader, whole, FrameSampling(kind, 6)))
     (tmp_path / "means").mkdir()
     model, index = made("moe", "video"), read_index(video_files.validation)
     save(tmp_path / "means", model, "video", FrameSampling("all", 300), "float32")
     batch = RecordReader(index).read(np.arange(len(index)), FrameSampling("all", 300))
     np.savez(tmp_path / "means" / "inputs.npz", rgb=batch.rgb[:, 0], audio=batch.audio[:, 0])
-    expected["means"] = confidences(model, batch)
+    expected["means"] = confidences(TrainedModel(model, {}), batch)
 
     ask(*(tmp_path / name for name in reversed(expected)))  # first the means, and the most layers
     assert [len(answers(tmp_path / name)) for name in expected] == [1, 1, 1, 2, 2]

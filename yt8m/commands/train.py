@@ -7,9 +7,10 @@ write a checkpoint and end with exit code 75; a second Ctrl-C ends it at once.
 """
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from yt8m.commands._staging import add_staging_arguments, staging_of
+from yt8m.loader.known import Verify
 from yt8m.presets import EXPORT_KEYS, parse_overrides, preset_names
 
 EXAMPLE = (
@@ -60,6 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--teacher", metavar="F", help="learn from this trained model, or these predictions of the training videos, too"
     )
     parser.add_argument("--replicas", type=int, metavar="N", help="devices to train on (default: all visible GPUs)")
+    parser.add_argument(
+        "--verify", choices=get_args(Verify), default="first",
+        help="compute a record's checksum each time that it is read, the first time, or never (default: first)",
+    )  # fmt: skip
     add_staging_arguments(parser)
 
 
@@ -89,6 +94,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         replicas=args.replicas,
         write_page=write_training_page,
         staging=staging_of(args),
+        verify=args.verify,
     )
 
 

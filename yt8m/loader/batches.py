@@ -12,6 +12,7 @@ from yt8m.data.rebalance.training_set import TrainingSet
 from yt8m.data.records.features import WIDTHS
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError
+from yt8m.loader.known import STRIDES, KnownRecords
 from yt8m.loader.order import FrameSampling, Order, frame_draws
 from yt8m.loader.prefetch import Prefetch, default_threads
 from yt8m.loader.reader import PADDING, Batch, RecordReader
@@ -21,6 +22,9 @@ from yt8m.loader.staging import DEFAULT_STAGING, Stager, Staging
 from yt8m.loader.window import IndexOrder, WindowedOrder, Windows
 from yt8m.seeds import check_seed
 
+HELD = 4
+"""Batches beside those made ahead that are in use at once: two copied to the device, the one that is learned from, and
+one whose memory is about to be given back."""
 WINDOWS_AHEAD = 1
 SHARDS_AHEAD = 16
 
@@ -38,12 +42,17 @@ class Batches(Prefetch[Batch]):
 
     def __init__(self, maker: "_Maker", start: int, stop: int | None, *, prefetch: int, threads: int):
         super().__init__(maker.make, start, stop, ahead=prefetch, threads=threads)
-        self._reader, self._stager = maker.reader, maker.stager
+        self._maker, self._reader, self._stager = maker, maker.reader, maker.stager
 
     @property
     def skipped(self) -> list[dict[str, Any]]:
         """The records left out so far (as `RecordReader.skipped`), by file and byte."""
         return sorted(self._reader.skipped, key=lambda entry: (entry["file"], entry["offset"]))
+
+    @property
+    def memory_bytes(self) -> int:
+        """The most that batches take of this machine's memory, as long as the consumer holds no more than `HELD`."""
+        return self._maker.batch_bytes * (self._ahead + HELD)
 
     @property
     def network_bytes(self) -> int:
@@ -85,6 +94,11 @@ class _Maker:
     seed: int
     phase: int = 0
 
+    @property
+    def batch_bytes(self) -> int:
+        """Of one batch."""
+        return self.batch_size * _video_bytes(self.reader.index, self.sampling, self.reader.num_classes)
+
     def make(self, step: int, given_up: threading.Event) -> Batch:
         """The batch of a step."""
         first, end = step * self.batch_size, (step + 1) * self.batch_size
@@ -117,6 +131,7 @@ def training_batches(
     prefetch: int | None = None,
     threads: int | None = None,
     staging: Staging = DEFAULT_STAGING,
+    known: KnownRecords | None = None,
 ) -> Batches:
     """The batches of steps start to stop of a phase; a pure function of the training set, phase, seed and step.
 
@@ -136,6 +151,7 @@ def training_batches(
         prefetch: batches made ahead; two more than there are threads by default.
         threads: that read; by default as many as cores, at most 8.
         staging: how shards on gs:// are staged.
+        known: of the records, by earlier phases.
 
     Raises:
         InputError: as `RecordReader`; the phase holds no video; the scratch space does not hold a window. Bad records
@@ -146,7 +162,7 @@ def training_batches(
     _check_sizes(training_set.index, batch_size, seed, sampling, num_classes, prefetch)
     index, repeats, stager = training_set.index, training_set.repeats[phase], None
     order = Order(repeats, seed, phase)
-    reader = RecordReader(index, source, num_classes=num_classes, keep_batches=prefetch + threads)
+    reader = RecordReader(index, source, num_classes=num_classes, keep_batches=prefetch + HELD, known=known)
     if isinstance(reader.shards, RemoteShards):
         order = WindowedOrder(index, repeats, seed, phase, staging.window_bytes)
         items = start * batch_size, None if stop is None else stop * batch_size
@@ -168,6 +184,7 @@ def prediction_batches(
     prefetch: int | None = None,
     threads: int | None = None,
     staging: Staging = DEFAULT_STAGING,
+    known: KnownRecords | None = None,
 ) -> Batches:
     """All videos of an index in its order; the last batch is filled up with rows of -1.
 
@@ -183,6 +200,7 @@ def prediction_batches(
         prefetch: batches made ahead; two more than there are threads by default.
         threads: that read; by default as many as cores, at most 8.
         staging: how shards on gs:// are staged; without a folder for them each goes when it has been read.
+        known: of the records, by earlier readings.
 
     Raises:
         InputError: as `RecordReader`; the scratch space does not hold a shard.
@@ -191,8 +209,9 @@ def prediction_batches(
     prefetch = prefetch or threads + 2
     _check_sizes(index, batch_size, seed, sampling, num_classes, prefetch)
     reader = RecordReader(
-        index, source, num_classes=num_classes, skip_bad_records=skip_bad_records, keep_batches=prefetch + threads
-    )
+        index, source, num_classes=num_classes, skip_bad_records=skip_bad_records, keep_batches=prefetch + HELD,
+        known=known,
+    )  # fmt: skip
     order, stager = IndexOrder(index), None
     if isinstance(reader.shards, RemoteShards):
         items = min(start * batch_size, len(index)), len(index)
@@ -207,11 +226,15 @@ def _check_sizes(
     if batch_size < 1:
         raise InputError(f"a batch of {batch_size} videos; the batch size must be at least 1")
     check_seed(seed, "seed")
-    frame_level = index.level == "frame"
-    video = (sampling.count if frame_level else 4) * sum(WIDTHS.values()) + (num_classes or 0)
+    video = _video_bytes(index, sampling, num_classes)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if batch_size * video * prefetch > memory:
+    if batch_size * video * (prefetch + HELD) > memory:
         raise InputError(
-            f"a batch of {batch_size:,} videos takes {batch_size * video / 1e9:,.1f} GB, and {prefetch} are read "
-            f"ahead; this machine has {memory / 1e9:,.1f} GB of memory; choose a smaller batch size"
+            f"a batch of {batch_size:,} videos takes {batch_size * video / 1e9:,.1f} GB, and {prefetch + HELD} are in "
+            f"memory; this machine has {memory / 1e9:,.1f} GB of memory; choose a smaller batch size"
         )
+
+
+def _video_bytes(index: VideoIndex, sampling: FrameSampling, num_classes: int | None) -> int:
+    frames = sampling.count * sum(STRIDES.values()) if index.level == "frame" else 4 * sum(WIDTHS.values())
+    return frames + (num_classes or 0)

@@ -1,7 +1,8 @@
-"""Rows of an index -> a batch of frames, uint8 all the way.
+"""Rows of an index -> a batch of frames, uint8 all the way, as they lie in the records.
 
-A record is read into memory that its thread uses for every record, its checksum is compared there, and the chosen
-frames are copied straight from it into the batch. Labels come from the index.
+A regular record is read by one call straight into the batch (`known.py`): its frames keep the nine bytes that the
+record has before each, which are cut off on the device of the model (`models/frame_heads.py`). An irregular record is
+parsed and laid out in the same way. Labels come from the index.
 """
 
 import threading
@@ -10,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.data.records.features import WIDTHS, FeatureError, frame_features, video_features
+from yt8m.data.records.features import WIDTHS, FeatureError, video_features
 from yt8m.data.records.tfrecord import OVERHEAD, FramingError, read_payload
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.errors import InputError, RecordError
 from yt8m.loader.buffers import BufferPool
+from yt8m.loader.known import STRIDES, KnownRecords
 from yt8m.loader.order import FrameSampling
 from yt8m.loader.prefetch import Stopped
 from yt8m.loader.remote import open_shards
 from yt8m.loader.shards import Shards, check_unchanged, record_number
+from yt8m.ragged import ragged_positions
 
 PADDING = -1
 
@@ -28,23 +31,36 @@ class Batch:
     """B videos with T frames each. Its arrays are valid for as long as anybody holds them.
 
     Attributes:
-        rgb: uint8 [B, T, 1024]; of video-level records float32 [B, 1, 1024].
-        audio: uint8 [B, T, 128]; of video-level records float32 [B, 1, 128].
+        features: `rgb` and `audio` as they lie in the records: uint8 [B, T, 9 + 1024] and [B, T, 9 + 128], nine bytes
+            of anything before each frame; of video-level records float32 [B, 1, 1024] and [B, 1, 128].
         num_frames: int32 [B], the valid ones of the T; the others are zero.
         labels: uint8 [B, classes], 1 where the video has the label; None when no number of classes was given.
         rows: int64 [B], of the index; -1 fills up a last short batch and stands for a record that was left out. Such
             a row has one frame of zeros (so that no model divides by zero) and no label.
     """
 
-    rgb: np.ndarray
-    audio: np.ndarray
+    features: dict[str, np.ndarray]
     num_frames: np.ndarray
     labels: np.ndarray | None
     rows: np.ndarray
 
+    @property
+    def rgb(self) -> np.ndarray:
+        """Uint8 [B, T, 1024], a view; of video-level records float32 [B, 1, 1024]."""
+        return self.features["rgb"][..., -WIDTHS["rgb"] :]
+
+    @property
+    def audio(self) -> np.ndarray:
+        """Uint8 [B, T, 128], a view; of video-level records float32 [B, 1, 128]."""
+        return self.features["audio"][..., -WIDTHS["audio"] :]
+
     def inputs(self) -> dict[str, np.ndarray]:
-        """What a model takes."""
+        """What a model takes; frames as views, for use on the host."""
         return {"rgb": self.rgb, "audio": self.audio, "num_frames": self.num_frames}
+
+    def as_read(self) -> dict[str, np.ndarray]:
+        """The same in whole arrays, for a device: of the frames, `models/frame_heads.py` cuts the heads off there."""
+        return {**self.features, "num_frames": self.num_frames}
 
 
 class RecordReader:
@@ -56,8 +72,10 @@ class RecordReader:
         num_classes: width of the labels; without it batches have none.
         skip_bad_records: leave bad records out and list them in `skipped`, where the default raises.
         keep_batches: how many batches' memory is kept for reuse.
+        known: of the records, by other readers of the same index; by default nothing but what the index says.
 
     Attributes:
+        num_classes: as given.
         shards: where it reads.
         skipped: `{file, record, offset, bytes, problem, video_id}` of each record that was left out, as it was met.
 
@@ -73,12 +91,14 @@ class RecordReader:
         num_classes: int | None = None,
         skip_bad_records: bool = False,
         keep_batches: int = 8,
+        known: KnownRecords | None = None,
     ):
         self.index, self.skipped = index, list[dict[str, Any]]()
-        self._num_classes, self._skip, self._keep = num_classes, skip_bad_records, keep_batches
+        self.num_classes, self._skip, self._keep = num_classes, skip_bad_records, keep_batches
         self.shards = open_shards(index, source)
         if num_classes is not None:
             _check_labels(index, num_classes)
+        self._known = known or KnownRecords(index)
         self._largest = int(index.lengths.max(initial=0)) + OVERHEAD
         self._thread = threading.local()
         self._pools: dict[tuple[int, ...], BufferPool] = {}
@@ -130,10 +150,11 @@ class RecordReader:
     def start(self, rows: np.ndarray, sampling: FrameSampling) -> Batch:
         """A batch of some rows whose frames hold anything, and whose labels are right."""
         rows = np.array(rows, np.int64)
-        frame_level = self.index.level == "frame"
-        shape = (len(rows), sampling.count if frame_level else 1)
-        rgb, audio = (self._take((*shape, width), np.uint8 if frame_level else np.float32) for width in WIDTHS.values())
-        return Batch(rgb, audio, np.ones(len(rows), np.int32), self._labels(rows), rows)
+        if self.index.level == "frame":
+            features = {name: self._take((len(rows), sampling.count, size), np.uint8) for name, size in STRIDES.items()}
+        else:
+            features = {name: self._take((len(rows), 1, width), np.float32) for name, width in WIDTHS.items()}
+        return Batch(features, np.ones(len(rows), np.int32), self._labels(rows), rows)
 
     def _take(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:
         with self._lock:
@@ -142,49 +163,59 @@ class RecordReader:
         return self._pools[shape].take()
 
     def _labels(self, rows: np.ndarray) -> np.ndarray | None:
-        if self._num_classes is None:
+        if self.num_classes is None:
             return None
-        labels = np.zeros((len(rows), self._num_classes), np.uint8)
-        for position in np.flatnonzero(rows != PADDING):
-            labels[position, self.index.labels_of(rows[position])] = 1
+        labels = np.zeros((len(rows), self.num_classes), np.uint8)
+        real = np.flatnonzero(rows != PADDING)
+        starts = self.index.bounds[rows[real]]
+        counts = self.index.bounds[rows[real] + 1] - starts
+        labels[np.repeat(real, counts), self.index.labels[ragged_positions(starts, counts)]] = 1
         return labels
 
-    def _reading_order(self, rows: np.ndarray, positions: np.ndarray, shards: Shards) -> np.ndarray:
+    def _reading_order(self, rows: np.ndarray, positions: np.ndarray, shards: Shards) -> list[int]:
         """Positions in the order of the shards; the disk hears of all of them before the first is read."""
         numbers, offsets = self.index.shard_numbers[rows[positions]], self.index.offsets[rows[positions]]
         order = positions[np.lexsort((offsets, numbers))]
-        for row in rows[order][rows[order] != PADDING]:
-            number, offset, length = self._position(row)
+        real = rows[order][rows[order] != PADDING]
+        places = (
+            column[real].tolist() for column in (self.index.shard_numbers, self.index.offsets, self.index.lengths)
+        )
+        for number, offset, length in zip(*places, strict=True):
             shards.announce(number, offset, length + OVERHEAD)
-        return order
+        return order.tolist()
 
     def _fill(self, batch: Batch, position: int, sampling: FrameSampling, draws: np.ndarray, shards: Shards) -> None:
         row = int(batch.rows[position])
         if row != PADDING:
             try:
-                batch.num_frames[position] = self._copy(batch, position, self._payload(row, shards), sampling, draws)
+                batch.num_frames[position] = self._copy(batch, position, row, sampling, draws, shards)
                 return
             except (FeatureError, FramingError) as error:
                 self._refuse(row, str(error), shards, getattr(error, "remedy", None))
         batch.rows[position], batch.num_frames[position] = PADDING, 1
-        batch.rgb[position] = batch.audio[position] = 0
+        for target in batch.features.values():
+            target[position] = 0
         if batch.labels is not None:
             batch.labels[position] = 0
 
     def _copy(
-        self, batch: Batch, position: int, payload: memoryview, sampling: FrameSampling, draws: np.ndarray
+        self, batch: Batch, position: int, row: int, sampling: FrameSampling, draws: np.ndarray, shards: Shards
     ) -> int:
-        """Copy a record's features to their place; returns the number of frames that are valid there."""
-        targets = batch.rgb[position], batch.audio[position]
+        """Bring a record's features to their place; returns the number of frames that are valid there."""
         if self.index.level == "video":
-            for target, mean in zip(targets, video_features(payload), strict=True):
-                target[0] = mean
+            for target, mean in zip(batch.features.values(), video_features(self._payload(row, shards)), strict=True):
+                target[position, 0] = mean
             return 1
-        frames = frame_features(payload)
-        chosen = sampling.choose(len(frames.rgb), draws)
+        targets = {name: target[position] for name, target in batch.features.items()}
+        chosen = sampling.choose(int(self.index.num_frames[row]), draws)
+        read = isinstance(chosen, slice) and self._known.read_frames(row, chosen, targets, self._memory(), shards)
+        if not read:
+            found = self._known.frames(row, self._payload(row, shards))
+            chosen = sampling.choose(len(found.rgb), draws)
         count = chosen.stop - chosen.start if isinstance(chosen, slice) else len(chosen)
-        for target, source in zip(targets, frames, strict=True):
-            target[:count] = source[chosen]
+        for name, target in targets.items():
+            if not read:
+                target[:count, -WIDTHS[name] :] = getattr(found, name)[chosen]
             target[count:] = 0
         return count
 
@@ -198,7 +229,7 @@ class RecordReader:
         number, offset, length = self._position(row)
         memory = self._memory()[: length + OVERHEAD]
         done = shards.read_into(number, offset, memory)
-        payload = read_payload(memory[:done].data, 0, length)
+        payload = read_payload(memory[:done].data, 0, length, verify=self._known.verifies(row))
         check_unchanged(self.index, row, memory[:done].data, shards.paths[number])
         return payload
 

@@ -58,6 +58,8 @@ class RemoteShards:
         objects: of `find_objects`, by the numbers of the shards.
     """
 
+    in_pieces = False
+
     def __init__(self, objects: list[FileInfo]):
         self.paths = [one.path for one in objects]
         self.objects = objects
@@ -66,12 +68,16 @@ class RemoteShards:
         self._count = 0
         self._lock = threading.Lock()
 
-    def read_into(self, number: int, offset: int, memory: np.ndarray) -> int:
+    def read_into(self, number: int, offset: int, *memory: np.ndarray) -> int:
         """As `Shards.read_into`."""
-        ahead = self._take((number, offset, len(memory)))
-        data = ahead.result() if ahead else self._read(number, offset, len(memory))
-        memory[: len(data)] = np.frombuffer(data, np.uint8)
-        return len(data)
+        wanted, done = sum(map(len, memory)), 0
+        ahead = self._take((number, offset, wanted))
+        data = np.frombuffer(ahead.result() if ahead else self._read(number, offset, wanted), np.uint8)
+        for part in memory:
+            piece = data[done : done + len(part)]
+            part[: len(piece)] = piece
+            done += len(piece)
+        return done
 
     def announce(self, number: int, offset: int, length: int) -> None:
         """As `Shards.announce`; of more announcements than are kept the oldest are forgotten."""

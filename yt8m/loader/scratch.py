@@ -173,10 +173,9 @@ class Scratch:
 def _fetch_ranges(piece: Piece, one: FileInfo, given_up: threading.Event) -> int:
     with open(piece.path, "wb") as file:
         for start, end in zip(*(column.tolist() for column in piece.extents), strict=True):
-            for offset in range(start, end, READ_BYTES):
-                if given_up.is_set():
-                    return 0
-                file.write(storage.read_range(one.path, offset, min(READ_BYTES, end - offset), one.generation))
+            if given_up.is_set():
+                return 0
+            storage.copy_range(one.path, file, start, end - start, one.generation, given_up)
     return piece.size
 
 

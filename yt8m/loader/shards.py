@@ -3,6 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -49,16 +50,17 @@ class OpenFiles:
     def __len__(self) -> int:
         return len(self._open)
 
-    def read_into(self, path: str, offset: int, memory: np.ndarray) -> int:
-        """Fill `memory` (uint8 [n]) from byte `offset` of a file; returns the bytes read, below n at its end.
+    def read_into(self, path: str, offset: int, *memory: np.ndarray) -> int:
+        """Fill memory (uint8 [n] each) from byte `offset` of a file; returns the bytes read, fewer at its end.
 
         Raises:
             InputError: the disk or the system refuses.
         """
-        file, done = self._file(path), 0
+        file, wanted = self._file(path), sum(map(len, memory))
         try:
-            while done < len(memory):
-                read = os.preadv(file.descriptor, [memory[done:].data], offset + done)
+            done = os.preadv(file.descriptor, [part.data for part in memory], offset)
+            while done < wanted:  # a signal came, or the file ends
+                read = os.preadv(file.descriptor, _behind(memory, done), offset + done)
                 if not read:
                     break
                 done += read
@@ -90,6 +92,15 @@ class OpenFiles:
             return file
 
 
+def _behind(memory: Sequence[np.ndarray], done: int) -> list[memoryview]:
+    """What is left of stretches of memory behind so many bytes."""
+    left = []
+    for part in memory:
+        left.append(part[min(done, len(part)) :].data)
+        done = max(done - len(part), 0)
+    return left
+
+
 REMEDY = "name the folder of the shards with --source, or make the index again with `yt8m index`"
 
 
@@ -98,12 +109,14 @@ class Shards(Protocol):
 
     Attributes:
         paths: the path or address of each shard of the index.
+        in_pieces: whether several small reads of a record cost less than a large one.
     """
 
     paths: list[str]
+    in_pieces: bool
 
-    def read_into(self, number: int, offset: int, memory: np.ndarray) -> int:
-        """Fill `memory` (uint8 [n]) from byte `offset` of a shard; returns the bytes read, below n at its end.
+    def read_into(self, number: int, offset: int, *memory: np.ndarray) -> int:
+        """Fill memory (uint8 [n] each) from byte `offset` of a shard; returns the bytes read, fewer at its end.
 
         Raises:
             InputError: the disk, the network or the system refuses.
@@ -125,15 +138,17 @@ class LocalShards:
         InputError: a shard is missing, or has not the size that it had when it was indexed.
     """
 
+    in_pieces = True
+
     def __init__(self, index: VideoIndex, root: str, max_open: int = MAX_OPEN):
         self.paths = [storage.join(root, shard.name) for shard in index.shards]
         for number in np.unique(index.shard_numbers):
             _check_size(self.paths[number], index.shards[number].size)
         self.files = OpenFiles(max_open)
 
-    def read_into(self, number: int, offset: int, memory: np.ndarray) -> int:
+    def read_into(self, number: int, offset: int, *memory: np.ndarray) -> int:
         """As `Shards.read_into`."""
-        return self.files.read_into(self.paths[number], offset, memory)
+        return self.files.read_into(self.paths[number], offset, *memory)
 
     def announce(self, number: int, offset: int, length: int) -> None:
         """As `Shards.announce`."""

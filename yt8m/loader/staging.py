@@ -46,6 +46,8 @@ class StagedWindow:
         paths: as of `Shards`.
     """
 
+    in_pieces = True
+
     def __init__(self, window: Window, left: int, remote: RemoteShards, scratch: Scratch):
         self.window, self.left, self.paths = window, left, remote.paths
         self.pieces: dict[int, list[Piece]] = {}
@@ -67,13 +69,13 @@ class StagedWindow:
                 piece.pins -= 1
                 yield piece
 
-    def read_into(self, number: int, offset: int, memory: np.ndarray) -> int:
+    def read_into(self, number: int, offset: int, *memory: np.ndarray) -> int:
         """As `Shards.read_into`; what is not staged (the headers of other records) comes from the object."""
         for piece in self.pieces.get(number, []):
-            position = piece.position(offset, len(memory))
+            position = piece.position(offset, sum(map(len, memory)))
             if position is not None:
-                return self._files.read_into(piece.path, position, memory)
-        return self._remote.read_into(number, offset, memory)
+                return self._files.read_into(piece.path, position, *memory)
+        return self._remote.read_into(number, offset, *memory)
 
     def announce(self, number: int, offset: int, length: int) -> None:
         """As `Shards.announce`."""

@@ -1,6 +1,7 @@
 """Predictions: the most confident labels of each video of an index, by one model or the average of several."""
 
 import contextlib
+import functools
 import json
 import os
 import time
@@ -17,6 +18,7 @@ from yt8m.errors import InputError
 from yt8m.loader import DEFAULT_STAGING, PADDING, Batch, Batches, FrameSampling, Staging, prediction_batches
 from yt8m.models import create
 from yt8m.models.devices import check_devices, release_memory
+from yt8m.models.frame_heads import TakesBatches
 from yt8m.prediction.partial_results import Part, PartialResults
 from yt8m.prediction.ranks import COLUMNS, Ranks, assemble, join_ranks, rank
 from yt8m.prediction.table import write_predictions
@@ -35,6 +37,11 @@ class TrainedModel:
 
     model: keras.Model
     manifest: dict[str, Any]
+
+    @functools.cached_property
+    def on_batches(self) -> keras.Model:
+        """The model, taking batches as they are read."""
+        return TakesBatches(self.model)
 
     @property
     def sampling(self) -> FrameSampling:
@@ -61,9 +68,9 @@ def load_model(path: StrPath) -> TrainedModel:
     return TrainedModel(model, manifest)
 
 
-def confidences(model: keras.Model, batch: Batch) -> np.ndarray:
+def confidences(trained: TrainedModel, batch: Batch) -> np.ndarray:
     """The probability of each label: float32 [B, V]."""
-    return np.asarray(model.predict_on_batch(batch.inputs()), np.float32)
+    return np.asarray(trained.on_batches.predict_on_batch(batch.as_read()), np.float32)
 
 
 def predict(
@@ -216,7 +223,7 @@ class _Run:
         with Progress("predicting", total, "videos") as progress:
             for batches in zip(*streams.values(), strict=True):
                 by_sampling = dict(zip(streams, batches, strict=True))
-                members = [confidences(model.model, by_sampling[model.sampling]) for model in self.trained]
+                members = [confidences(model, by_sampling[model.sampling]) for model in self.trained]
                 mean = _average(members, self.shares)
                 rows = batches[0].rows
                 yield rank(self.videos, rows[rows != PADDING], mean[rows != PADDING], self.top)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 from yt8m.errors import InputError
 from yt8m.storage.leftovers import (
@@ -41,10 +41,10 @@ from yt8m.storage.trees import copy_file, file_crc32c, list_tree
 
 __all__ = [
     "PARTIAL", "FileInfo", "StrPath", "alone_in", "atomic_directory", "atomic_file", "check_bucket",
-    "clear_leftovers", "clear_scratch", "copy_file", "create_json", "delete", "exists", "file_crc32c", "is_cached",
-    "is_remote", "join", "list_files", "list_names", "list_tree", "local_copy", "naming", "read_bytes", "read_json",
-    "read_range", "require_file", "scratch_folder", "scratch_prefix", "stage", "unchanged", "version_of", "write_json",
-    "write_text",
+    "clear_leftovers", "clear_scratch", "copy_file", "copy_range", "create_json", "delete", "exists", "file_crc32c",
+    "is_cached", "is_remote", "join", "list_files", "list_names", "list_tree", "local_copy", "naming", "read_bytes",
+    "read_json", "read_range", "require_file", "scratch_folder", "scratch_prefix", "stage", "unchanged", "version_of",
+    "write_json", "write_text",
 ]  # fmt: skip
 
 SHARD_PATTERN = "*.tfrecord"
@@ -132,6 +132,13 @@ def read_range(path: StrPath, offset: int, length: int, generation: int | None =
         return data
     with open(require_file(path), "rb") as file:
         return os.pread(file.fileno(), length, offset)
+
+
+def copy_range(
+    address: StrPath, file: BinaryIO, offset: int, length: int, generation: int | None, given_up: threading.Event
+) -> None:
+    """`length` bytes of an object of that generation from `offset` to where a file stands; arguments as of `stage`."""
+    _cloud().copy_range(address, file, offset, length, generation, given_up)
 
 
 def stage(

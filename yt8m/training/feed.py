@@ -45,5 +45,5 @@ class Feed(Prefetch[Any]):
 
     def _arrays(self, batch: Batch) -> dict[str, np.ndarray]:
         assert batch.labels is not None
-        arrays = {**batch.inputs(), "labels": batch.labels}
+        arrays = {**batch.as_read(), "labels": batch.labels}
         return arrays if self._targets is None else {**arrays, "teacher": self._targets(batch.rows)}

@@ -89,7 +89,7 @@ class PhaseLoop:
             Interrupted: by a signal; a checkpoint was written.
         """
         self._meter.start(feed, batches)
-        self._context.reporter.begin(self._plan, self._state.step)
+        self._context.reporter.begin(self._plan, self._state.step, batches.memory_bytes)
         try:
             self._guarded(lambda: self._steps(feed))
         finally:

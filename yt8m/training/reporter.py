@@ -57,10 +57,11 @@ class Reporter:
         self._note, self._noted, self._drawn = "", -math.inf, time.monotonic()
         self.loss = math.nan
 
-    def begin(self, plan: PhasePlan, step: int) -> None:
-        """A phase goes on at a step."""
+    def begin(self, plan: PhasePlan, step: int, memory_bytes: int) -> None:
+        """A phase goes on at a step, with batches that take so much memory."""
         self._plan, self._begun = plan, time.monotonic()
-        log(f"training, {plan.name}: {plan.steps - step:,} steps of {plan.batch_size} examples; the first one compiles")
+        log(f"training, {plan.name}: {plan.steps - step:,} steps of {plan.batch_size} examples, read ahead into "
+            f"{memory_bytes / 1e6:,.0f} MB of memory; the first one compiles")  # fmt: skip
 
     def advance(self, step: int, gap: Callable[[], float], waiting: float) -> None:
         """A step is done; the rate is measured from the end of the first one, for compiling says nothing about it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
-from yt8m.loader import DEFAULT_STAGING, Staging
+from yt8m.loader import DEFAULT_STAGING, Staging, Verify
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
 from yt8m.registry.manifest import MANIFEST, SAVED_MODEL, check_files, read_manifest
@@ -39,6 +39,7 @@ def train(
     publish: Callable[[Path], None] = lambda folder: None,
     write_page: Callable[[Path, dict[str, Any]], None] | None = None,
     staging: Staging = DEFAULT_STAGING,
+    verify: Verify = "first",
 ) -> dict[str, Any]:
     """Train a model and write it; a killed run continues, a finished one returns at once.
 
@@ -65,6 +66,7 @@ def train(
         write_page: writes the training's page into the output folder, such as `report.training_page` does.
         publish: called with the finished output folder, while the checkpoint is still there, to copy it elsewhere.
         staging: how shards on gs:// are staged.
+        verify: whether a record's checksum is computed each time that it is read, the first time, or never.
 
     Returns:
         The content of `model.json`.
@@ -116,6 +118,7 @@ def train(
                     validation_source=validation_source,
                     checkpoint_seconds=checkpoint_minutes * 60,
                     staging=staging,
+                    verify=verify,
                     write_page=write_page,
                 )
                 manifest = write_model(folder / MODEL, job, trainer.run())

@@ -10,7 +10,7 @@ import keras
 
 from yt8m import models
 from yt8m.errors import InputError
-from yt8m.loader import FrameSampling, Staging, training_batches
+from yt8m.loader import FrameSampling, KnownRecords, Staging, Verify, training_batches
 from yt8m.models import losses
 from yt8m.prediction.predict import load_model
 from yt8m.progress import log
@@ -63,6 +63,7 @@ class Trainer:
         validation_source: the same for the validation shards.
         checkpoint_seconds: at least this long between two checkpoints within a phase.
         staging: how shards on gs:// are staged.
+        verify: when the checksums of records are computed; see `KnownRecords`.
         write_page: of the training's page, if one is wanted.
     """
 
@@ -78,11 +79,13 @@ class Trainer:
         validation_source: str | None,
         checkpoint_seconds: float,
         staging: Staging,
+        verify: Verify,
         write_page: PageWriter | None,
     ):
         self._job, self._folder, self._checkpoints, self._source = job, folder, checkpoints, source
         self._checkpoint_seconds, self._started = checkpoint_seconds, time.monotonic()
         self._staging, self._interruption, self._write_page = staging, interruption, write_page
+        self._known = KnownRecords(job.training_set.index, verify)
         preset = job.preset
         self._replicas = find_replicas(keras.backend.backend(), replicas)
         _check_batch_size(preset["batch_size"], self._replicas.count)
@@ -95,6 +98,7 @@ class Trainer:
             batch_size=_validation_batch(preset["batch_size"], len(job.sample), self._replicas.count),
             source=validation_source,
             staging=staging,
+            verify=verify,
             check=interruption.check,
         )
         for plan in job.plans:
@@ -172,6 +176,7 @@ class Trainer:
             num_classes=self._job.num_classes,
             source=self._source,
             staging=self._staging,
+            known=self._known,
         )
         with batches, Feed(batches, self._replicas, targets) as feed:
             loop.run(feed, batches)

@@ -7,7 +7,15 @@ import numpy as np
 
 from yt8m.data.records.video_index import VideoIndex
 from yt8m.evaluation.metrics import Metrics
-from yt8m.loader import DEFAULT_STAGING, PADDING, FrameSampling, Staging, prediction_batches
+from yt8m.loader import (
+    DEFAULT_STAGING,
+    PADDING,
+    FrameSampling,
+    KnownRecords,
+    Staging,
+    Verify,
+    prediction_batches,
+)
 from yt8m.training.engines import Learner
 
 METRICS = ("gap", "hit_at_1", "perr", "map")
@@ -24,6 +32,7 @@ class Validator:
         batch_size: videos at a time.
         source: where the shards lie, if not where the index says.
         staging: how shards on gs:// are staged.
+        verify: when the checksums of records are computed; see `KnownRecords`.
         check: called before each batch; what it raises ends the validation.
     """
 
@@ -37,6 +46,7 @@ class Validator:
         batch_size: int,
         source: str | None,
         staging: Staging = DEFAULT_STAGING,
+        verify: Verify = "first",
         check: Callable[[], None] = lambda: None,
     ):
         self._index, self._sampling, self._num_classes, self._check = index, sampling, num_classes, check
@@ -44,6 +54,7 @@ class Validator:
         self._in_sample = np.zeros(len(index), bool)
         self._in_sample[sample] = True
         self._sample = index if len(sample) == len(index) else index.take(sample)
+        self._known = {id(part): KnownRecords(part, verify) for part in (self._index, self._sample)}
 
     def judge(self, learner: Learner) -> dict[str, float]:
         """`{gap, hit_at_1, perr, map}` of the model as it is now, on the sample."""
@@ -74,13 +85,14 @@ class Validator:
             num_classes=self._num_classes,
             source=self._source,
             staging=self._staging,
+            known=self._known[id(index)],
         )
         with batches:
             for batch in batches:
                 self._check()
                 real = batch.rows != PADDING
                 assert batch.labels is not None
-                scores = np.asarray(learner.predict(batch.inputs()), np.float32)
+                scores = np.asarray(learner.predict(batch.as_read()), np.float32)
                 yield batch.rows[real], scores[real], batch.labels[real]
 
 

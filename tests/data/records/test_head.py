@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.data.records.made import VIDEO_SHARDS, field, float_feature, frame_record, frame_records, mapping
-from yt8m.data.records.features import FeatureError
+from yt8m.data.records.features import IRREGULAR, FeatureError
 from yt8m.data.records.head import HEAD_BYTES, read_head, read_whole
 from yt8m.data.records.tfrecord import iterate
 
@@ -41,7 +41,7 @@ def test_what_the_head_does_not_settle_is_left_to_the_whole_record() -> None:
     assert read_head(b"\xff" * HEAD_BYTES, 5000) is None
     _, video = next(iterate(VIDEO_SHARDS[0]))
     assert read_head(bytes(video[:HEAD_BYTES]), len(video)) is None
-    assert read_whole(bytes(video))[1:] == ("video", 1)
+    assert read_whole(bytes(video))[1:] == ("video", 1, IRREGULAR)
 
 
 def test_a_context_without_an_id_is_left_to_the_whole_record() -> None:

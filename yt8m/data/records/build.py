@@ -239,4 +239,5 @@ def _combine(scans: list[ShardScan], root: str) -> VideoIndex:
         level=level,
         simulated=any(SIMULATED in os.path.basename(name) for name in names),
         checksums=np.concatenate([scan.checksums for scan in scans]),
+        layouts=np.concatenate([scan.layouts for scan in scans]),
     )  # fmt: skip

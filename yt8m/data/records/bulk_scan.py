@@ -42,6 +42,7 @@ class Columns:
         offsets, lengths, num_frames: int64 [n].
         checksums: uint32 [n], the stored CRC32C of each payload.
         labels: int32 [occurrences], counts: int64 [n], labels of each record.
+        layouts: int8 [n], by which the frames are found (`features.frame_places`).
     """
 
     video_ids: np.ndarray
@@ -51,6 +52,7 @@ class Columns:
     checksums: np.ndarray
     labels: np.ndarray
     counts: np.ndarray
+    layouts: np.ndarray
 
 
 class _Irregular(Exception):
@@ -108,8 +110,8 @@ def _columns(data: bytes, offsets: np.ndarray) -> Columns:
     _require((end + PREFIX_BYTES <= start - _PAYLOAD + READ_BYTES).all())
     ids, spans = _entries(flat, inside, end)
     labels, counts = _labels(flat, *spans)
-    num_frames = _frames(data, end, lengths - (end - start))
-    return Columns(_texts(flat, *ids), offsets, lengths, num_frames, checksums, labels, counts)
+    num_frames, layouts = _frames(data, end, lengths - (end - start))
+    return Columns(_texts(flat, *ids), offsets, lengths, num_frames, checksums, labels, counts, layouts)
 
 
 def _length_crcs(lengths: np.ndarray) -> np.ndarray:
@@ -229,11 +231,12 @@ def _flat_varints(flat: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple
     return numbers, np.diff(ends, prepend=0)
 
 
-def _frames(data: bytes, position: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Frames of the feature lists of `size` bytes that begin at each position."""
-    counts = [
+def _frames(data: bytes, position: np.ndarray, size: np.ndarray) -> Spans:
+    """Frames of the feature lists of `size` bytes that begin at each position, and their layouts."""
+    found = [
         count_frames(data[at : at + PREFIX_BYTES], total)
         for at, total in zip(position.tolist(), size.tolist(), strict=True)
     ]
-    _require(all(counts))
-    return np.array(counts, np.int64)
+    counts, layouts = np.array(found, np.int64).T
+    _require(counts.all())
+    return counts, layouts.astype(np.int8)

@@ -19,6 +19,7 @@ from yt8m.data.records.wire import (
     delimited,
     read_field,
     read_fields,
+    varint_bytes,
 )
 
 Level = Literal["frame", "video"]
@@ -72,6 +73,11 @@ def frame_header(width: int) -> bytes:
     frame = bytes(width)
     return delimited(1, delimited(1, delimited(1, frame)))[:-width]
 
+
+LAYOUTS = (("rgb", "audio"), ("audio", "rgb"))
+"""In which order the two feature lists of a regular record stand; its layout is the number of the order, from 1."""
+IRREGULAR = 0
+"""The layout of a record that only a parser understands, or whose layout nobody has looked at."""
 
 HEADERS = {name: np.frombuffer(frame_header(width), np.uint8) for name, width in WIDTHS.items()}
 HEADER_BYTES = 9
@@ -134,6 +140,33 @@ def frame_features(payload: Buffer) -> Frames:
     if not len(rgb):
         raise FeatureError("it has no frames")
     return Frames(rgb, audio)
+
+
+def frame_places(layouts: np.ndarray, lengths: np.ndarray, num_frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Where the frames begin in the payloads of n records, by name: int64 [n], -1 for irregular ones.
+
+    They follow from the end: a regular record holds nothing behind its feature lists. From there on each frame takes
+    `HEADER_BYTES` and its width.
+
+    Args:
+        layouts: int8 [n].
+        lengths: integers [n], bytes of the payloads.
+        num_frames: integers [n].
+    """
+    places = {name: np.full(len(layouts), -1, np.int64) for name in WIDTHS}
+    for layout, (first, last) in enumerate(LAYOUTS, 1):
+        rows = np.flatnonzero(layouts == layout)
+        ends, counts = lengths[rows].astype(np.int64), num_frames[rows].astype(np.int64)
+        places[last][rows] = ends - counts * (HEADER_BYTES + WIDTHS[last])
+        places[first][rows] = ends - list_bytes(last, counts) - counts * (HEADER_BYTES + WIDTHS[first])
+    return places
+
+
+def list_bytes(name: str, count: Any) -> Any:
+    """Bytes of the map entry of a regular feature list of `count` frames (integers of any shape)."""
+    frames = count * (HEADER_BYTES + WIDTHS[name])
+    inside = len(delimited(1, name.encode())) + 1 + varint_bytes(frames) + frames
+    return 1 + varint_bytes(inside) + inside
 
 
 def video_features(payload: Buffer) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,8 @@ from google.protobuf.message import DecodeError
 
 from yt8m.data.records.features import (
     HEADER_BYTES,
+    IRREGULAR,
+    LAYOUTS,
     WIDTHS,
     Context,
     ForeignRecordError,
@@ -15,9 +17,10 @@ from yt8m.data.records.features import (
     decode_context,
     frame_features,
     level_of,
+    list_bytes,
     video_features,
 )
-from yt8m.data.records.wire import Features, WireError, delimited, read_field, varint
+from yt8m.data.records.wire import Features, WireError, read_field
 
 HEAD_BYTES = 1024
 """So much of a record is read to index it: the context and the head of the first feature list are far shorter."""
@@ -27,11 +30,12 @@ PREFIX_BYTES = 20
 
 
 class Head(NamedTuple):
-    """Id and labels of a record, its level, and its number of frames (1 at video level)."""
+    """Id and labels of a record, its level, its number of frames (1 at video level), and its layout."""
 
     context: Context
     level: Level
     num_frames: int
+    layout: int = IRREGULAR
 
 
 def read_head(head: bytes, length: int) -> Head | None:
@@ -51,12 +55,12 @@ def read_head(head: bytes, length: int) -> Head | None:
         if context.number != 1 or context.end > len(head):
             return None
         prefix = head[context.end : context.end + PREFIX_BYTES]
-        num_frames = count_frames(prefix, length - context.end)
+        num_frames, layout = count_frames(prefix, length - context.end)
         features = Features.FromString(head[context.start : context.end]) if num_frames else None
     except (WireError, DecodeError):
         return None
     try:
-        return Head(context_of(features, head), "frame", num_frames) if num_frames else None
+        return Head(context_of(features, head), "frame", num_frames, layout) if num_frames else None
     except ForeignRecordError:  # all of the record says better what it is
         return None
 
@@ -69,30 +73,27 @@ def read_whole(payload: bytes) -> Head:
     """
     context, level = decode_context(payload), level_of(payload)
     if level == "frame":
-        return Head(context, level, len(frame_features(payload).rgb))
+        num_frames, head = len(frame_features(payload).rgb), read_head(payload[:HEAD_BYTES], len(payload))
+        return Head(context, level, num_frames, head.layout if head else IRREGULAR)
     video_features(payload)
     return Head(context, level, 1)
 
 
 @lru_cache(maxsize=4096)
-def count_frames(prefix: bytes, size: int) -> int:
-    """Frames of feature lists of `size` bytes that start with `prefix`; 0 when their lengths do not fit together."""
+def count_frames(prefix: bytes, size: int) -> tuple[int, int]:
+    """Frames of feature lists of `size` bytes that start with `prefix`, and their layout.
+
+    Without frames, and irregular, when the lengths do not fit together.
+    """
     lists = read_field(prefix, 0)
     entry = read_field(prefix, lists.start)
     key = read_field(prefix, entry.start)
     frames = read_field(prefix, key.end)
     name = prefix[key.start : key.end].decode(errors="replace")
     if (lists.number, entry.number, key.number, frames.number) != (2, 1, 1, 2) or name not in WIDTHS:
-        return 0
+        return 0, IRREGULAR
     if not (lists.end == size and frames.end == entry.end):
-        return 0
+        return 0, IRREGULAR
     count, rest = divmod(frames.end - frames.start, HEADER_BYTES + WIDTHS[name])
-    other = next(other for other in WIDTHS if other != name)
-    return count if not rest and entry.end + _entry_bytes(other, count) == size else 0
-
-
-def _entry_bytes(name: str, count: int) -> int:
-    """Bytes of the map entry of a feature list of `count` frames."""
-    frames = count * (HEADER_BYTES + WIDTHS[name])
-    inside = len(delimited(1, name.encode())) + 1 + len(varint(frames)) + frames
-    return 1 + len(varint(inside)) + inside
+    layout, other = next((number, last) for number, (first, last) in enumerate(LAYOUTS, 1) if first == name)
+    return (count, layout) if not rest and entry.end + list_bytes(other, count) == size else (0, IRREGULAR)

@@ -94,14 +94,14 @@ class _Scan:
                 ids.append(head.context.video_id)
                 labels.frombytes(head.context.labels.tobytes())
                 count = len(head.context.labels)
-                numbers.extend((step.offset, step.length, step.stored_crc, head.num_frames, count))
+                numbers.extend((step.offset, step.length, step.stored_crc, head.num_frames, count, head.layout))
         for damage in walk.damages:
             self._refuse(damage.record, damage.offset, damage.size, damage.problem)
-        columns = np.array(numbers, np.int64).reshape(-1, 5).T
+        columns = np.array(numbers, np.int64).reshape(-1, 6).T
         self.skipped.sort(key=lambda entry: entry["offset"])
         found = Columns(
             np.array(ids, np.bytes_), columns[0], columns[1], columns[3], columns[2].astype(np.uint32),
-            np.array(labels, np.int32), columns[4],
+            np.array(labels, np.int32), columns[4], columns[5].astype(np.int8),
         )  # fmt: skip
         return ShardScan.of(found, self.path, self.size, self.level, self.skipped)
 

@@ -2,7 +2,8 @@
 
 Columns of the file: `video_id` string, `shard` int32 (position in the shard list of the metadata), `offset` int64 (of
 the record's frame in the shard, in bytes), `length` int32 (of its payload), `num_frames` int32, `labels` list<int32>,
-`checksum` uint32 (the CRC32C that is stored behind the payload, as it is stored).
+`checksum` uint32 (the CRC32C that is stored behind the payload, as it is stored), `layout` int8 (in which order the
+frames stand in the record, `features.LAYOUTS`; 0 for one that only a parser understands).
 An index of labels alone (from a CSV) has shard -1, offset -1, length 0 and num_frames 0, and no checksums.
 """
 
@@ -59,6 +60,8 @@ class VideoIndex:
         extra: what else the metadata of the file holds.
         checksums: uint32 [n], the CRC32C that is stored behind each payload, by which a record that changed since is
             noticed; None in an index of labels alone.
+        layouts: int8 [n], by which frames are read from where they lie; None in an index of labels alone, or of an
+            earlier version.
     """
 
     video_ids: np.ndarray
@@ -74,6 +77,7 @@ class VideoIndex:
     simulated: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
     checksums: np.ndarray | None = None
+    layouts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.video_ids)
@@ -106,6 +110,7 @@ class VideoIndex:
             self.video_ids[rows], self.shard_numbers[rows], self.offsets[rows], self.lengths[rows],
             self.num_frames[rows], self.labels[positions], bounds, self.shards, self.source_root, self.level,
             self.simulated, self.extra, None if self.checksums is None else self.checksums[rows],
+            None if self.layouts is None else self.layouts[rows],
         )  # fmt: skip
 
     def columns(self) -> dict[str, pa.Array]:
@@ -120,6 +125,8 @@ class VideoIndex:
         }
         if self.checksums is not None:
             columns["checksum"] = pa.array(self.checksums.astype(np.uint32))
+        if self.layouts is not None:
+            columns["layout"] = pa.array(self.layouts.astype(np.int8))
         return columns
 
     def metadata(self) -> dict[str, Any]:
@@ -152,6 +159,7 @@ class VideoIndex:
             simulated=metadata["simulated"],
             extra={key: value for key, value in metadata.items() if key not in known},
             checksums=table["checksum"].to_numpy() if "checksum" in table.column_names else None,
+            layouts=table["layout"].to_numpy() if "layout" in table.column_names else None,
         )
 
 

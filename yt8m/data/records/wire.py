@@ -58,6 +58,11 @@ def varint(value: int) -> bytes:
     return bytes(encoded)
 
 
+def varint_bytes(value: Any) -> Any:
+    """How many bytes varints take, of numbers below 2^35: a number or an array of any shape."""
+    return 1 + sum(((value >= 1 << bits) * 1 for bits in (7, 14, 21, 28)), start=value * 0)
+
+
 def delimited(number: int, *parts: bytes) -> bytes:
     """A length-delimited field: tag, length, and the parts as its value."""
     return varint(number << 3 | LENGTH_DELIMITED) + varint(sum(map(len, parts))) + b"".join(parts)

@@ -20,6 +20,7 @@ from yt8m.errors import InputError
 from yt8m.models.batch_norm import BatchNorm
 from yt8m.models.devices import check_devices
 from yt8m.models.dropout import rows_from
+from yt8m.models.frame_heads import without_heads
 from yt8m.progress import log
 from yt8m.training import engines
 from yt8m.training.engines import LABELS, TEACHER, Loss
@@ -134,7 +135,7 @@ class Learner:
         self.model, self.replicas = model, replicas
         self._objective, self._teacher = Objective(loss, distillation), teacher
         self._statistics = _moving_statistics(model)
-        self._predict = self._on_replicas(lambda inputs: {"p": self.model(inputs, training=False)}, compiled=True)
+        self._predict = self._on_replicas(self._probabilities, compiled=True)
         self.optimizer: AveragingAdam | None = None
         self.synchronized = any(layer.synchronized for layer in _batch_norms(model))
 
@@ -155,6 +156,9 @@ class Learner:
     def predict(self, inputs: dict[str, Any]) -> Any:
         parts = self._predict(self.replicas.place(inputs))
         return tf.concat([part["p"] for part in parts], 0) if len(parts) > 1 else parts[0]["p"]
+
+    def _probabilities(self, inputs: Tensors) -> Tensors:
+        return {"p": self.model(without_heads(inputs), training=False)}
 
     def _on_replicas(self, function: Callable[[Tensors], Tensors], compiled: bool) -> Callable[[Any], list[Tensors]]:
         """Run a function on every replica, as one graph; `compiled` by XLA, on each replica by itself."""
@@ -202,7 +206,7 @@ class Learner:
     def _differentiate(self, data: Tensors) -> tuple[list[Any], Tensors]:
         """Gradients of the trainable variables on this replica's examples, and the logs."""
         labels = data[LABELS]
-        inputs = {name: value for name, value in data.items() if name not in (LABELS, TEACHER)}
+        inputs = without_heads({name: value for name, value in data.items() if name not in (LABELS, TEACHER)})
         with tf.GradientTape() as tape, rows_from(_replica() * int(labels.shape[0])):
             predictions = self.model(inputs, training=True)
             taught = self._taught(inputs, data.get(TEACHER))
