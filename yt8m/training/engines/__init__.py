@@ -46,7 +46,7 @@ class Learner(Protocol):
         """Take an optimizer of the replicas' kind that is built for the model's variables; the next step compiles."""
 
     def step(self, data: Any) -> dict[str, Any]:
-        """Learn from one batch as `Replicas.place` makes it of inputs as they were read and multi-hot `labels` `[B, V]`.
+        """Learn from one batch as `Replicas.place` makes it of inputs as they were read and multi-hot `labels`.
 
         Returns:
             `loss`, `penalty` (regularisation), and what the training GAP needs: the top `confidences` and `hits`
@@ -55,7 +55,7 @@ class Learner(Protocol):
         """
 
     def predict(self, inputs: dict[str, Any]) -> Any:
-        """Probabilities float32 `[B, V]` of inputs as they were read (`Batch.as_read`); B is a multiple of the replicas."""
+        """Probabilities float32 `[B, V]` of inputs as they were read; B is a multiple of the replicas."""
 
 
 class Replicas(Protocol):
