@@ -52,7 +52,12 @@ class Candidates:
             "training": {"seconds": 12.345}, "candidate": {"name": name, "preset": "netvlad", "overrides": {}},
         }  # fmt: skip
         overall = (gap + promotion_gap) / 2
-        metrics = {"gap": overall, "hit_at_1": overall / 2, "predictions": f"predictions {name}"}
+        metrics = {
+            "gap": overall,
+            "map_rare": overall / 4,
+            "hit_at_1": overall / 2,
+            "predictions": f"predictions {name}",
+        }
         (self.folder / f"{name}.json").write_text(json.dumps(manifest))
         (self.folder / f"{name}-metrics.json").write_text(json.dumps(metrics))
         models = [{"name": "netvlad", "fingerprint": f"model {name}"}]
@@ -146,7 +151,7 @@ def test_the_summary_lists_the_candidates_best_first(tmp_path: Path) -> None:
     result = summary(tmp_path, (False, False, False))
     assert [row["name"] for row in result["candidates"]] == ["b", "c", "a"]
     assert result["candidates"][2] == {
-        "name": "a", "gap": 0.5, "hit_at_1": 0.25, "size_mb": 1.23, "seconds": 12.3,
+        "name": "a", "gap": 0.5, "map_rare": 0.125, "hit_at_1": 0.25, "size_mb": 1.23, "seconds": 12.3,
     }  # fmt: skip
     assert (result["selection"]["half"], result["selection"]["videos"]) == ("selection", 20)
     assert result["selection"]["gaps"] == {

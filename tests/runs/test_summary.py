@@ -22,8 +22,8 @@ ALL = [
 ]  # fmt: skip
 RESULTS = {
     "candidates": [
-        {"name": "b", "gap": 0.61, "hit_at_1": 0.7, "size_mb": 20.0, "seconds": 40.0},
-        {"name": "a", "gap": 0.6, "hit_at_1": 0.7, "size_mb": 10.0, "seconds": 30.0},
+        {"name": "b", "gap": 0.61, "map_rare": 0.3, "hit_at_1": 0.7, "size_mb": 20.0, "seconds": 40.0},
+        {"name": "a", "gap": 0.6, "map_rare": 0.3, "hit_at_1": 0.7, "size_mb": 10.0, "seconds": 30.0},
     ],
     "selected": "b",
     "simulated": True,

@@ -11,6 +11,7 @@ from typing import Any
 
 from yt8m.evaluation.analysis.missed import PAPER
 from yt8m.evaluation.evaluate import evaluate
+from yt8m.evaluation.metrics import RARE_FROM
 from yt8m.storage import join
 
 EXAMPLE = "yt8m evaluate predictions.parquet --index train.parquet --vocabulary vocabulary.csv -o evaluation"
@@ -50,12 +51,13 @@ def render(result: dict[str, Any]) -> str:
 
 
 _SCORES = (("GAP@20", "gap"), ("MAP", "map"), ("Hit@1", "hit_at_1"), ("PERR", "perr"))
+_WHOLE = (*_SCORES[:2], (f"MAP from label {RARE_FROM}", "map_rare"), *_SCORES[2:])
 _COUNTS = {"videos": "videos", "positives": "true labels", "missed": "missed"}
 
 
 def _scores(result: dict[str, Any]) -> list[str]:
     rows = [["", "", "95 % interval"]]
-    for name, key in _SCORES:
+    for name, key in _WHOLE:
         known = f"{key}_low" in result
         rows.append([name, f"{result[key]:.5f}", _interval(result, key) if known else ""])
     return _table(rows)

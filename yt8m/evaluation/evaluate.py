@@ -47,7 +47,7 @@ def evaluate(
         vocabulary: the official CSV, for the scores by vertical (and, without an index, by its training counts).
 
     Returns:
-        The content of the file: `gap`, `map`, `hit_at_1`, `perr` (all at the top 20; see `yt8m.evaluation.metrics`),
+        The content of the file: `gap`, `map`, `map_rare`, `hit_at_1`, `perr` (see `yt8m.evaluation.metrics`),
         the ends of the 95 % intervals over videos (`gap_low`, `gap_high`, the same of `hit_at_1` and `perr`), `videos`,
         `positives` (their true labels), `unlabelled` (videos without any), `classes_with_positives`,
         `expected_calibration_error`, `missed` (see `missed_videos`), `by_number_of_labels`, `by_label`,

@@ -72,7 +72,7 @@ class ScoredPredictions:
 
     @cached_property
     def result(self) -> dict[str, float]:
-        """`gap`, `map`, `hit_at_1`, `perr`, `videos`, `positives`."""
+        """`gap`, `map`, `map_rare`, `hit_at_1`, `perr`, `videos`, `positives`."""
         return self.metrics.result()
 
 

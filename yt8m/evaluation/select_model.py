@@ -39,10 +39,11 @@ class Result:
     selection_videos: int
 
     def row(self) -> dict[str, Any]:
-        """`{name, gap, hit_at_1, size_mb, seconds}`: megabytes of weights, seconds of training."""
+        """`{name, gap, map_rare, hit_at_1, size_mb, seconds}`: megabytes of weights, seconds of training."""
         return {
             "name": self.name,
             "gap": self.metrics["gap"],
+            "map_rare": self.metrics["map_rare"],
             "hit_at_1": self.metrics["hit_at_1"],
             "size_mb": size_mb(self.manifest),
             "seconds": round(self.manifest["training"]["seconds"], 1),

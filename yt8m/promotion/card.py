@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from yt8m.data.rebalance.training_set import TrainingSet
+from yt8m.evaluation.metrics import RARE_FROM
 from yt8m.pages.page import Column, Section, Tile, count, decimal, page, share, table
 from yt8m.promotion.contest import PROMISE, Scores
 from yt8m.vocabulary import Vocabulary
@@ -19,6 +20,7 @@ METRICS = (
     ("hit_at_1", "Hit@1", "Share of videos whose first label is right"),
     ("perr", "PERR", "Precision at as many labels as the video has"),
     ("map", "MAP@20", "Mean, over the labels these videos have, of the average precision among their top 20 places"),
+    ("map_rare", f"MAP@20 from label {RARE_FROM}", "The same of the rare labels alone"),
 )
 
 

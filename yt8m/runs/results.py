@@ -18,7 +18,7 @@ from yt8m.storage import StrPath, atomic_file, join, read_json, write_json
 
 RESULTS = "results.json"
 PROMOTION, SUBMISSION = "promotion.json", "submission.csv"
-NOTE = "chosen by the GAP on one half of the validation videos; gap and hit_at_1 of the candidates are of all of them"
+NOTE = "chosen by the GAP on one half of the validation videos; the scores of the candidates are of all of them"
 
 
 def collect_results(
@@ -36,7 +36,7 @@ def collect_results(
         indexes: partition (train, validate, test) -> its index file.
 
     Returns:
-        `candidates` (`{name, gap, hit_at_1, size_mb, seconds}`, best first; gap and hit_at_1 are of all validation
+        `candidates` (`{name, gap, map_rare, hit_at_1, size_mb, seconds}`, best first; the scores are of all validation
         videos), `selected` (a name), `selection` (`{half, videos, gaps, note}`: what they were chosen by), `simulated`
         (whether frames of any partition were), `partitions` (`{videos, level, simulated, fingerprint}` of each),
         `model` (uri, preset, fingerprint of the chosen one) and `code_version`.

@@ -4,6 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from yt8m.evaluation.metrics import RARE_FROM
 from yt8m.pages.page import Column, Section, Tile, count, decimal, page, share, table
 from yt8m.runs.summary import FAILED, KILLED, one_line
 
@@ -51,10 +52,11 @@ def _chosen(summary: dict[str, Any]) -> str:
 
 
 def _candidates(summary: dict[str, Any]) -> Markup:
-    columns = [Column("Model"), Column("GAP@20", True), Column("Hit@1", True), Column("MB", True),
-               Column("Training", True)]  # fmt: skip
+    columns = [Column("Model"), Column("GAP@20", True), Column(f"MAP@20 from label {RARE_FROM}", True),
+               Column("Hit@1", True), Column("MB", True), Column("Training", True)]  # fmt: skip
     return table(columns, [
-        [row["name"], decimal(row["gap"], 4), share(row["hit_at_1"]), f"{row['size_mb']:,.1f}", _time(row["seconds"])]
+        [row["name"], decimal(row["gap"], 4), decimal(row["map_rare"], 4), share(row["hit_at_1"]),
+         f"{row['size_mb']:,.1f}", _time(row["seconds"])]
         for row in summary["candidates"]
     ])  # fmt: skip
 

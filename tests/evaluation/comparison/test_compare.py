@@ -58,7 +58,7 @@ def test_the_whole_and_its_parts_are_those_of_the_scores(compared, vocabulary):
     for key in ("by_label", "by_training_count", "by_vertical"):
         assert sum(row["positives"] for row in result[key]) == len(a.labels), key
     assert {row["vertical"] for row in result["by_vertical"]} == {"Games", "Sports", ""}
-    assert result["metrics"].keys() == {"hit_at_1", "perr", "map"}
+    assert result["metrics"].keys() == {"hit_at_1", "perr", "map", "map_rare"}
     assert result["metrics"]["map"]["verdict"] == "better"
 
 

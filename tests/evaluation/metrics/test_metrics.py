@@ -76,6 +76,14 @@ def test_golden_cases_with_ties_lie_inside_their_bounds(name):
     assert np.count_nonzero(~np.isnan(part.average_precisions())) == len(precisions)
 
 
+def test_the_map_of_rare_labels_is_that_of_the_labels_from_977_on():
+    rng = np.random.default_rng(0)
+    scores, labels = rng.random((30, 990), np.float32), rng.random((30, 990)) < 0.1
+    part = of_scores(scores, labels, k=990)
+    expected = [average_precision_score(labels[:, c], scores[:, c]) for c in range(977, 990) if labels[:, c].any()]
+    assert part.result()["map_rare"] == pytest.approx(np.mean(expected), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_functions_agree_with_the_accumulator_to_the_last_bit(name):
     scores, labels, _ = golden_arrays(name)
@@ -87,6 +95,7 @@ def test_functions_agree_with_the_accumulator_to_the_last_bit(name):
     assert part.result() == {
         "gap": metrics.gap(confidences, hits, int(totals.sum())),
         "map": metrics.mean_average_precision(top_labels, confidences, hits, totals),
+        "map_rare": 0.0,
         "hit_at_1": metrics.hit_at_1(hits),
         "perr": metrics.perr(ranks, own, bounds),
         "videos": len(labels),
@@ -154,7 +163,7 @@ def test_any_order_batching_and_merging_gives_the_same_bits(scores_labels, data)
 
 def test_no_videos_and_no_labels_score_zero():
     empty = Metrics(5).result()
-    assert empty == {"gap": 0.0, "map": 0.0, "hit_at_1": 0.0, "perr": 0.0, "videos": 0, "positives": 0}
+    assert empty == {"gap": 0.0, "map": 0.0, "map_rare": 0.0, "hit_at_1": 0.0, "perr": 0.0, "videos": 0, "positives": 0}
     part = of_scores(np.full((3, 5), 0.5, np.float32), np.zeros((3, 5)))
     assert part.result() == {**empty, "videos": 3}
     assert metrics.hit_at_1(np.zeros((0, 20), bool)) == 0.0

@@ -27,6 +27,7 @@ from yt8m.evaluation.analysis.tables import (
     tripling_table,
     vertical_table,
 )
+from yt8m.evaluation.metrics import RARE_FROM
 from yt8m.pages.page import Section, Tile, count, decimal, fragment, page, share
 
 PACKAGE = "yt8m.evaluation.analysis"
@@ -66,6 +67,7 @@ def _tiles(findings: dict[str, Any]) -> list[Tile]:
         Tile("Hit@1", share(metrics["hit_at_1"]), "the first label is right"),
         Tile("PERR", share(metrics["perr"]), "precision at as many labels as the video has"),
         Tile("MAP@20", decimal(metrics["map"]), "mean over the labels here, of pairs in a top 20"),
+        Tile("MAP@20, rare", decimal(metrics["map_rare"]), f"of the labels from {RARE_FROM} on"),
         Tile("Missing a label", share(missed["ours"]["missed_share"]), "videos with a true label outside their top 20"),
         Tile("Labels missed", share(missed["label_share"]), f"of {count(metrics['positives'])} true labels"),
     ]

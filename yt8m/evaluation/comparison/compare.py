@@ -53,8 +53,8 @@ def compare(
     Returns:
         `verdict` on B (`better`, `worse`, `cannot tell`), `difference` in GAP@20 (B minus A) and the ends `low` and
         `high` of its 95 % interval; `a` and `b` (`path`, `models`, their metrics, the interval of GAP, fingerprint);
-        `metrics` (the same judgement of `hit_at_1`, `perr`, `map`); `videos`, `positives`, `videos_needed` (roughly
-        how many it would take to tell such a difference in 80 % of the cases; None when it is told, or nil);
+        `metrics` (the same judgement of `hit_at_1`, `perr`, `map`, `map_rare`); `videos`, `positives`, `videos_needed`
+        (roughly how many it would take to tell such a difference in 80 % of the cases; None when it is told, or nil);
         `by_number_of_labels`, `by_label`, `by_training_count`, `by_vertical` (a judgement of each part by itself, its
         `p_value`, whether enough videos carry one of its labels for it to be `tested`, and whether it is `different`
         when it is judged together with all other tested parts); `labels` (see `_labels`); `simulated` and
@@ -89,6 +89,7 @@ def _whole(a: ScoredPredictions, b: ScoredPredictions, labels: LabelDifferences)
         "hit_at_1": hit_at_1_influences(b.predictions) - hit_at_1_influences(a.predictions),
         "perr": perr_influences(b.predictions) - perr_influences(a.predictions),
         "map": labels.map_influences,
+        "map_rare": labels.map_rare_influences,
     }
     metrics = {key: asdict(judged(b.result[key] - a.result[key], values)) for key, values in influences.items()}
     return {
@@ -118,7 +119,7 @@ def _side(path: StrPath, scored: ScoredPredictions) -> dict[str, Any]:
     return {
         "path": os.fspath(path),
         "models": [model["name"] for model in metadata["models"]],
-        **{key: scored.result[key] for key in ("gap", "map", "hit_at_1", "perr")},
+        **{key: scored.result[key] for key in ("gap", "map", "map_rare", "hit_at_1", "perr")},
         **interval.named("gap"),
         "fingerprint": metadata.get("fingerprint"),
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yt8m.evaluation.influence import LEAST_VIDEOS, NORMAL_95, pair_effects
+from yt8m.evaluation.metrics import RARE_FROM
 from yt8m.evaluation.scored_predictions import ScoredPredictions
 from yt8m.evaluation.slices import PairsByGroup
 
@@ -29,7 +30,7 @@ class LabelDifferences:
         tested: bool [V], whether enough videos have the label for an interval to mean something.
         different: bool [V], whether the label differs, judged together with all that are tested.
         map_influences: float64 [n], of each video on the difference of the MAPs, as their variance needs them (see
-            `_on_map`).
+            `_on_map`); map_rare_influences: the same of the rare labels' alone.
     """
 
     a: np.ndarray
@@ -38,6 +39,7 @@ class LabelDifferences:
     tested: np.ndarray
     different: np.ndarray
     map_influences: np.ndarray
+    map_rare_influences: np.ndarray
 
     @property
     def differences(self) -> np.ndarray:
@@ -52,12 +54,12 @@ class LabelDifferences:
 
 def label_differences(a: ScoredPredictions, b: ScoredPredictions) -> LabelDifferences:
     """Compare two models label by label; their videos are the same, in the same order."""
-    errors, map_influences = _paired_errors(a, b)
+    errors, *map_influences = _paired_errors(a, b)
     tested = a.positives >= LEAST_POSITIVES
     differences = b.average_precisions - a.average_precisions
     different = np.zeros(len(tested), np.bool_)
     different[tested] = holm(p_values(differences[tested], errors[tested]))
-    return LabelDifferences(a.average_precisions, b.average_precisions, errors, tested, different, map_influences)
+    return LabelDifferences(a.average_precisions, b.average_precisions, errors, tested, different, *map_influences)
 
 
 def p_values(differences: np.ndarray, standard_errors: np.ndarray) -> np.ndarray:
@@ -79,29 +81,45 @@ def holm(p: np.ndarray, level: float = LEVEL) -> np.ndarray:
     return rejected
 
 
-def _paired_errors(a: ScoredPredictions, b: ScoredPredictions) -> tuple[np.ndarray, np.ndarray]:
-    """Standard error of each label's difference, NaN without positives; and the influences on that of the MAPs."""
+def _paired_errors(a: ScoredPredictions, b: ScoredPredictions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Standard error of each label's difference, NaN without positives; the influences on that of the MAPs, of all
+    labels and of the rare ones.
+    """
     n, known = len(a.predictions), np.flatnonzero(a.positives)
     groups = np.arange(a.num_classes)
     sides = [PairsByGroup(scored, groups) for scored in (a, b)]
-    errors, on_map, difference = np.full(a.num_classes, np.nan), np.zeros(n), np.zeros(n)
+    errors, difference = np.full(a.num_classes, np.nan), np.zeros(n)
     gains = b.average_precisions - a.average_precisions
-    mean_gain = float(gains[known].mean()) if len(known) else 0.0
+    maps = [_MapInfluences(n, gains[part]) for part in (known, known[known >= RARE_FROM])]
     for label in known.tolist():
         (rows_a, values_a), (rows_b, values_b) = (_influences(side, label) for side in sides)
         difference[rows_a] = -values_a
         difference[rows_b] += values_b
         owners = sides[0].rows(label)
-        own = _on_map(difference[owners], gains[label] - mean_gain) - difference[owners]
-        total = np.square(difference[rows_a]).sum()
-        on_map[rows_a] += difference[rows_a]
-        difference[rows_a] = 0
-        total += np.square(difference[rows_b]).sum()
-        on_map[rows_b] += difference[rows_b]
-        difference[rows_b] = 0
-        on_map[owners] += own
+        rows = np.union1d(rows_a, rows_b)
+        for influences in maps[: 1 + (label >= RARE_FROM)]:
+            influences.add(rows, difference[rows], owners, difference[owners], gains[label])
+        total = np.square(difference[rows]).sum()
+        difference[rows] = 0
         errors[label] = np.sqrt(total * n / (n - 1)) if n > 1 else np.inf
-    return errors, on_map / max(1, len(known))
+    return errors, maps[0].mean(), maps[1].mean()
+
+
+class _MapInfluences:
+    """The influences of n videos on the difference of the MAPs over some labels, whose gains are given."""
+
+    def __init__(self, n: int, gains: np.ndarray):
+        self._sums, self._labels = np.zeros(n), len(gains)
+        self._mean_gain = float(gains.mean()) if len(gains) else 0.0
+
+    def add(self, rows: np.ndarray, values: np.ndarray, owners: np.ndarray, own: np.ndarray, gain: float) -> None:
+        """Count a label: the influences `values` of the videos in `rows`, among them `own` of those that have it."""
+        self._sums[rows] += values
+        self._sums[owners] += _on_map(own, gain - self._mean_gain) - own
+
+    def mean(self) -> np.ndarray:
+        """float64 [n]."""
+        return self._sums / max(1, self._labels)
 
 
 def _on_map(own: np.ndarray, gain: float) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from yt8m.evaluation.influence import LEAST_VIDEOS
+from yt8m.evaluation.metrics import RARE_FROM
 from yt8m.pages.page import NO_BREAK, Column, Section, Tile, count, decimal, page, table
 from yt8m.pages.plots import Axis, Estimates, Line, Points, interval_plot, scatter_plot
 
@@ -20,7 +21,13 @@ PARTS = {
     "by_training_count": ("labels with {}", " training video", " training videos", "Labels by training videos"),
     "by_vertical": ("{}", "", "", "Labels by vertical"),
 }
-METRICS = {"gap": "GAP@20", "hit_at_1": "Hit@1", "perr": "PERR", "map": "MAP@20"}
+METRICS = {
+    "gap": "GAP@20",
+    "hit_at_1": "Hit@1",
+    "perr": "PERR",
+    "map": "MAP@20",
+    "map_rare": f"MAP@20 from label {RARE_FROM}",
+}
 MINUS = "\N{MINUS SIGN}"
 WIDEST = 6
 FEW = 500

@@ -14,6 +14,7 @@ row. An excess over 1 of at most 1e-6, the rounding of a float32 sum of probabil
 """
 
 from yt8m.evaluation.metrics.functions import (
+    RARE_FROM,
     average_precisions,
     gap,
     hit_at_1,
@@ -23,4 +24,13 @@ from yt8m.evaluation.metrics.functions import (
 )
 from yt8m.evaluation.metrics.streaming import Metrics
 
-__all__ = ["Metrics", "average_precisions", "gap", "hit_at_1", "hits_in_top", "mean_average_precision", "perr"]
+__all__ = [
+    "RARE_FROM",
+    "Metrics",
+    "average_precisions",
+    "gap",
+    "hit_at_1",
+    "hits_in_top",
+    "mean_average_precision",
+    "perr",
+]

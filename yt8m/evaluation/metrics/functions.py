@@ -8,6 +8,9 @@ import numpy as np
 from yt8m.errors import InputError
 from yt8m.ragged import ragged_positions
 
+RARE_FROM = 977
+"""The first of the rare labels, whose MAP is told by itself; label indices are almost in the order of frequency."""
+
 
 def gap(confidences: np.ndarray, hits: np.ndarray, positives: int) -> float:
     """Global average precision: all pairs in one pool, sum of the precision at each hit over all true labels.
@@ -113,7 +116,7 @@ def perr_of_counts(counts: Counter[tuple[int, int]], videos: int) -> float:
 
 
 def mean_of_known(values: np.ndarray) -> float:
-    """The mean of the values that are not NaN; 0 when all are."""
+    """The mean of the values that are not NaN; 0 when all are, or there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else 0.0
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from yt8m.errors import InputError
 from yt8m.evaluation.metrics.functions import (
+    RARE_FROM,
     average_precisions_of_sorted,
     checked,
     gap_of_sorted,
@@ -118,13 +119,16 @@ class Metrics:
         self.videos += other.videos
 
     def result(self) -> dict[str, Any]:
-        """`gap`, `map`, `hit_at_1`, `perr` (floats in [0, 1]; 0 where undefined), `videos`, `positives` (integers)."""
+        """`gap`, `map`, `map_rare` (of the labels from `RARE_FROM` on), `hit_at_1`, `perr` (floats in [0, 1]; 0 where
+        undefined), `videos`, `positives` (integers).
+        """
         keys = self._sorted_pairs().astype(np.uint32)
         keys.sort()
-        positives = int(self.class_positives.sum())
+        positives, precisions = int(self.class_positives.sum()), self.average_precisions()
         return {
             "gap": gap_of_sorted(keys, positives),
-            "map": mean_of_known(self.average_precisions()),
+            "map": mean_of_known(precisions),
+            "map_rare": mean_of_known(precisions[RARE_FROM:]),
             "hit_at_1": self._first_hits / self.videos if self.videos else 0.0,
             "perr": perr_of_counts(self._perr_counts, self.videos),
             "videos": self.videos,
