@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 READY := $(VENV)/.ready
 JAX := .venv-jax
+TORCH ?= python3
 WORKERS ?= 2
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SOURCE ?=
@@ -95,8 +96,11 @@ base-image: ## build yt8m-base from Debian packages, for machines without a regi
 bench: setup ## time each job beside its naive baseline, into build/bench.json
 	@$(BIN)/python -m benchmarks
 
-bench-gpu: $(JAX)/.ready ## time training steps of the large models by Keras on JAX, on the card that JAX finds
+bench-gpu: $(JAX)/.ready ## time steps and trainings of the large models by Keras on JAX, on the card that JAX finds; PyTorch beside them
 	@KERAS_BACKEND=jax PYTHONPATH=. $(JAX)/bin/python benchmarks/gpu_step.py -o build/gpu_step.json
+	@if $(TORCH) -c 'import torch' 2>/dev/null; then $(TORCH) benchmarks/gpu_torch.py -o build/gpu_torch.json; \
+		else echo "no PyTorch beside it: name a Python that has one by TORCH=..."; fi
+	@KERAS_BACKEND=jax PYTHONPATH=. $(JAX)/bin/python benchmarks/gpu_train.py -o build/gpu_train.json
 
 COMPILE_LOCK := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28

@@ -18,7 +18,7 @@ import benchmarks
 from benchmarks._process import run
 from yt8m.storage import write_json
 
-BY_THEMSELVES = {"gpu_step", "throughput"}  # needs a card; renews throughput.yaml
+BY_THEMSELVES = {"gpu_step", "gpu_torch", "gpu_train", "throughput"}  # need a card; renews throughput.yaml
 MODULES = sorted(
     module.name
     for module in pkgutil.iter_modules(benchmarks.__path__)

@@ -1,6 +1,13 @@
-import numpy as np
+import gc
+import os
+import shutil
+import subprocess
 
-from yt8m.loader.buffers import BufferPool
+import numpy as np
+import pytest
+
+from yt8m.loader import buffers
+from yt8m.loader.buffers import BufferPool, lock_pages
 
 
 def address(array):
@@ -32,3 +39,49 @@ def test_more_than_it_keeps_is_made_on_demand():
     held = [pool.take() for _ in range(5)]
     assert len({address(array) for array in held}) == 5
     assert held[0].dtype == np.float32
+
+
+STAND_IN = """
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+static int say(const char *what, void *address, size_t bytes) {
+    FILE *file = fopen(getenv("SAID"), "a");
+    fprintf(file, "%s %zu %zu\\n", what, (size_t) address, bytes);
+    fclose(file);
+    return getenv("REFUSES") != NULL;
+}
+int cudaHostRegister(void *address, size_t bytes, unsigned flags) { return say("lock", address, bytes + 0 * flags); }
+int cudaHostUnregister(void *address) { return say("unlock", address, 0); }
+int cudaGetLastError(void) { return 0; }
+"""
+
+
+def test_without_a_cuda_runtime_nothing_is_locked():
+    assert buffers._cuda_runtime() is None
+    assert not lock_pages(np.empty(9, np.uint8))
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
+@pytest.mark.parametrize("refuses", [False, True])
+def test_memory_is_locked_as_long_as_it_lives(tmp_path, monkeypatch: pytest.MonkeyPatch, refuses: bool) -> None:
+    """By a library with the runtime's functions that only writes down how they are called: there is no card here."""
+    (tmp_path / "runtime.c").write_text(STAND_IN)
+    library = tmp_path / "libcudart.so.12"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "runtime.c"], check=True)
+    monkeypatch.setenv("SAID", str(tmp_path / "said"))
+    os.putenv("SAID", str(tmp_path / "said"))
+    if refuses:
+        os.putenv("REFUSES", "1")
+    monkeypatch.setattr(buffers, "MAPPED", tmp_path / "maps")
+    (tmp_path / "maps").write_text(f"7f0 r-xp 0 0 0  /lib/libc.so.6\n7f1 r-xp 00000000 08:01 4711   {library}\n")
+    pool = BufferPool((30, 4), np.uint8, keep=1)
+    try:
+        array = pool.take()
+        where = array.__array_interface__["data"][0]
+        del array, pool
+        gc.collect()
+    finally:
+        os.unsetenv("REFUSES")
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said == [f"lock {where} 120"] + ([] if refuses else [f"unlock {where} 0"])

@@ -1,9 +1,11 @@
 """Norms, masks and means."""
 
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from yt8m.models.numerics import HalfL2, frame_mask, l2_normalize, mean_frame, penalty
+from yt8m.models.numerics import HalfL2, frame_mask, l2_normalize, mean_frame, penalty, wide_policy
 
 
 def test_a_zero_vector_stays_zero_with_a_zero_gradient() -> None:
@@ -34,3 +36,15 @@ def test_the_penalty_is_half_the_sum_of_squares() -> None:
     again = HalfL2.from_config(HalfL2(0.1).get_config())
     assert again.factor == 0.1
     assert penalty(0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "gpus", "wide"),
+    [("mixed_bfloat16", [], "float32"), ("mixed_bfloat16", ["gpu:0"], "mixed_bfloat16"),
+     ("float32", ["gpu:0"], "float32"), ("float16", [], "float16")],
+)  # fmt: skip
+def test_a_wide_layer_computes_in_bfloat16_where_there_is_a_card(
+    monkeypatch: pytest.MonkeyPatch, dtype: str, gpus: list[str], wide: str
+) -> None:
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0", *gpus])
+    assert wide_policy(keras.DTypePolicy(dtype)).name == wide
