@@ -134,6 +134,7 @@ class ClusteredTagger(Tagger):
     def aggregate(self, frames: Tensor, valid: Tensor, training: bool | None) -> Tensor:
         """Frames `[B, T, 1152]` -> both streams' vectors, concatenated."""
         frames = self.input_norm(l2_normalize(frames), valid=valid, training=training)
+        frames = ops.cast(frames, self.compute_dtype)  # once, before each stream's layers would
         rgb = self.rgb_pooling(frames[..., :RGB], valid=valid, training=training)
         audio = self.audio_pooling(frames[..., RGB:], valid=valid, training=training)
         return ops.concatenate([rgb, audio], axis=-1)

@@ -55,8 +55,8 @@ class Tagger(keras.Model):
 
     def _frames(self, inputs: dict[str, Tensor], valid: Tensor) -> Tensor:
         """Both streams dequantised, float32 `[B, T, 1152]`."""
-        streams = [self.dequantize(inputs[stream], valid=valid) for stream in ("rgb", "audio")]
-        return ops.concatenate(streams, axis=-1)
+        # together while they are narrow: a fourth of the bytes through memory
+        return self.dequantize(ops.concatenate([inputs["rgb"], inputs["audio"]], axis=-1), valid=valid)
 
     def tag(self, frames: Tensor, valid: Tensor, training: bool | None) -> Tensor:
         """Dequantised frames `[B, T, 1152]` and `valid` `[B, T]`, both float32 -> probabilities float32 `[B, V]`."""
