@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from yt8m.errors import InputError, Interrupted
 from yt8m.loader import Batches
 from yt8m.training.checkpoint import Checkpoints
@@ -21,6 +23,9 @@ from yt8m.training.validation import METRICS, Validator
 from yt8m.training.variables import averaged, learner_arrays, model_arrays, not_finite
 
 CHECK_STEPS = 20  # losses are fetched from the device in groups, so that steps need not wait for the host
+STEPS_AHEAD = 2
+"""Steps that the host may be ahead of the device: enough for the device never to wait for the host. Further ahead, the
+host would wait for input while the device still works, and call that waiting for input."""
 CURVE_POINTS = 400
 
 
@@ -114,6 +119,8 @@ class PhaseLoop:
         self._state.step += 1
         step, plan = self._state.step, self._plan
         self._pending.append((logs["loss"], logs["penalty"]))
+        if len(self._pending) > STEPS_AHEAD:
+            np.asarray(self._pending[-1 - STEPS_AHEAD][0])  # waits until that step is done
         self._context.running_gap.add(logs["confidences"], logs["hits"], logs["positives"])
         is_first = self._meter.is_first(step)
         if len(self._pending) >= CHECK_STEPS or plan.validates(step) or plan.ends_epoch(step) or is_first:
