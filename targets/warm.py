@@ -140,10 +140,11 @@ def _prepare(source: str) -> None:
             importlib.import_module(name)
         if "yt8m.code_version" in sys.modules:
             from yt8m.code_version import code_version
+            from yt8m.quiet import engine_of_environment
             from yt8m.registry.identity import training_code
 
             code_version()
-            training_code()
+            training_code(engine_of_environment())
 
 
 def _keep(step: dict[str, str | list[str]], output: int, answers: int, waits: int) -> dict[str, str | list[str]]:

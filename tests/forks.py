@@ -1,7 +1,7 @@
-"""Commands in forks of a warm process, which has imported TensorFlow: each begins at once, without seconds of imports.
+"""Commands in forks of a warm process, which has imported Keras and its engine: each begins without seconds of imports.
 
 As a program, the warm process. It has imported everything and computed nothing, so that a fork is as good as a new
-interpreter: TensorFlow makes its devices and threads at the first computation, and that is in the fork.
+interpreter: an engine makes its devices and threads at the first computation, and that is in the fork.
 """
 
 import json
@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MODULES = ["pandas", "yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.engines.tensorflow",
+ENGINE = f"yt8m.training.engines.{os.environ.get('KERAS_BACKEND') or 'tensorflow'}"
+MODULES = ["pandas", "yt8m.prediction.predict", "yt8m.training.trainer", ENGINE,
            "yt8m.training.export", "yt8m.commands.index", "yt8m.commands.rebalance", "yt8m.commands.train",
            "yt8m.commands.predict"]  # fmt: skip
 
@@ -68,15 +69,20 @@ class Fork:
 
 
 class Forks:
-    """The warm process, seen from the tests; a context manager."""
+    """The warm process, seen from the tests; a context manager.
 
-    def __init__(self, folder: Path):
-        self._folder, self._count = folder, 0
+    Args:
+        folder: of what its forks say.
+        environment: of all of them, beside this process' own.
+    """
+
+    def __init__(self, folder: Path, **environment: str):
+        self._folder, self._count, self._environment = folder, 0, environment
 
     def __enter__(self) -> "Forks":
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **self._environment},
         )  # fmt: skip
         assert self._process.stdout
         assert self._process.stdout.readline() == "ready\n"
@@ -109,6 +115,13 @@ class Forks:
         fork = self.start(argv, call, **environment)
         assert fork.wait() == 0, fork.stderr
         return fork
+
+
+def run_tests(argv: list[str]) -> int:
+    """Run pytest, on what the warm process computes by."""
+    import pytest
+
+    return int(pytest.main(argv))
 
 
 def predict_by_video(argv: list[str]) -> None:

@@ -30,10 +30,13 @@ FLOORS = (
 """The rooms of the library, and what lies loose beside them, from the ground up; see docs/architecture.md."""
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 WITH_KERAS = {"models", "training", "prediction/predict.py"}
-OF_ONE_ENGINE = {"tensorflow": {"training/engines/tensorflow.py", "training/saved_model.py"}, "jax": set()}
+OF_ONE_ENGINE = {
+    "tensorflow": {"training/engines/tensorflow.py", "training/saved_model.py"},
+    "jax": {"training/engines/jax.py"},
+}
 LOADING_MODELS = {"commands/models.py"}  # the table of architectures builds each of them
 VERTEX = "promotion/vertex.py"  # the one client of a service that is no storage; imported when it is asked for
-HEAVY = {"keras", "tensorflow"}
+HEAVY = {"keras", "tensorflow", "jax"}
 GOOGLE = ("google.cloud", "google.api_core", "google.auth")
 
 

@@ -21,7 +21,7 @@ from yt8m.prediction.table import read_predictions
 from yt8m.quiet import quiet_start
 from yt8m.registry.manifest import MANIFEST, WEIGHTS, describe_weights, model_fingerprint
 
-with quiet_start(any_backend=True):
+with quiet_start():
     import keras
 
     from yt8m import models

@@ -26,7 +26,7 @@ models: squeeze_excite tagger
 prediction: __init__ top_k
 training: __init__ feed job optimizer phase_loop plan running_gap schedules start state trainer validation variables
 training: warm_start
-training/engines: __init__ objective tensorflow
+training/engines: __init__ objective
 """
 GIVEN: dict[str, Any] = {
     "training_set": "t", "validation": "v", "num_classes": 9, "vocabulary": None, "seed": 0, "export": "best",
@@ -38,13 +38,15 @@ OTHERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_the_code_that_counts_is_this_and_no_more() -> None:
+@pytest.mark.parametrize("engine", identity.ENGINES)
+def test_the_code_that_counts_is_this_and_no_more(engine: str) -> None:
     """A module that training has come to import counts until it is named in DELIVERY; say here which it is."""
     expected = set()
     for line in COUNTED.strip().splitlines():
         package, _, names = line.partition(": ")
         expected |= {f"{package}/{name}" for name in names.split()} or {package}
-    found = code_version.counted_modules(identity.DECISIVE, identity.DELIVERY)
+    expected.add(f"training/engines/{engine}")
+    found = code_version.counted_modules(identity.DECISIVE, identity.not_counted(engine))
     assert {file.relative_to(code_version.ROOT).with_suffix("").as_posix() for file in found} == expected
 
 
@@ -73,13 +75,22 @@ def test_of_a_preset_its_name_and_how_the_model_is_written_do_not_count() -> Non
 
 
 def test_another_version_of_keras_is_another_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = identity.installed_libraries()
+    before = identity.installed_libraries("tensorflow")
     assert set(before) == {"keras", "numpy", "tensorflow"}
     assert "none" not in before.values()
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: version(name) + "+x" * (name == "keras"))
-    assert identity.installed_libraries() == {**before, "keras": before["keras"] + "+x"}
-    assert set(identity.installed_libraries("jax")) == {"keras", "numpy", "jax", "jaxlib"}
+    assert identity.installed_libraries("tensorflow") == {**before, "keras": before["keras"] + "+x"}
+
+
+def test_what_an_engine_computes_with_counts_for_what_it_trains() -> None:
+    libraries = {engine: identity.installed_libraries(engine) for engine in identity.ENGINES}
+    assert set(libraries["jax"]) == {"keras", "numpy", "jax", "jaxlib"}
+    assert "none" not in libraries["jax"].values()
+    given = {**GIVEN, "libraries": None}
+    by = {engine: identity.model_identity(load_preset("logistic", {"engine": engine}), **given) for engine in libraries}
+    assert {engine: made["libraries"] for engine, made in by.items()} == libraries
+    assert by["tensorflow"]["code"] != by["jax"]["code"]
 
 
 def test_a_window_counts_only_where_shards_are_staged() -> None:

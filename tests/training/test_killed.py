@@ -31,12 +31,37 @@ def run(files: Any, preset: Path, output: Path, **options: Any) -> dict[str, Any
     return train(files.training_set, files.validation, preset, output, **options)
 
 
-def start(forks: Forks, files: Any, preset: Path, output: Path, minutes: float) -> Fork:
-    settings = [f"--set={key}={value}" for key, value in LONG.items()]
+def start(forks: Forks, files: Any, preset: Path, output: Path, minutes: float, **more: Any) -> Fork:
+    """Begin a training of the settings `LONG` and some more."""
+    settings = [f"--set={key}={value}" for key, value in {**LONG, **more}.items()]
     return forks.start([
         "train", files.training_set, "--validation", files.validation, "--preset", preset, f"--num-classes={CLASSES}",
         f"--checkpoint-minutes={minutes}", *settings, "-o", output,
     ])  # fmt: skip
+
+
+def stop_and_kill(forks: Forks, files: Any, preset: Path, output: Path, kills: int, **more: Any) -> None:
+    """Begin a training and stop it by SIGTERM; then continue it and kill it, so many times, at random steps."""
+    pointer = output / "checkpoint" / "checkpoint.json"
+    process = start(forks, files, preset, output, minutes=10, **more)
+    process.wait_until(lambda: "step 1 of 60" in process.stderr)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 75, process.stderr
+    assert "stopped by SIGTERM; a checkpoint of step" in process.stderr.splitlines()[-1]
+    assert "run the same command again" in process.stderr.splitlines()[-1]
+    assert "Ctrl-C again" not in process.stderr
+
+    generator = random.Random(1)
+    first = step_of(pointer)
+    assert 1 <= first < STEPS - kills - 1
+    for step in sorted(generator.sample(range(first + 1, STEPS - 1), kills)):
+        process = start(forks, files, preset, output, minutes=0, **more)
+        process.wait_until(lambda step=step: step_of(pointer) >= step)
+        time.sleep(generator.uniform(0, 0.02))
+        if process.kill() == 0:  # a busy machine let the test come too late
+            break
+        with pytest.raises(InputError, match=r"no model\.json"):
+            find_model(output)
 
 
 def step_of(pointer: Path) -> int:
@@ -59,27 +84,7 @@ def test_kill_minus_9_at_random_moments(
 ) -> None:  # fmt: skip
     """A model with dropout and drawn frames, 60 steps; first SIGTERM, then kill -9, twice (`--kills` / 4)."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    pointer = killed / "checkpoint" / "checkpoint.json"
-    process = start(forks, frame_files, presets["mlp"], killed, minutes=10)
-    process.wait_until(lambda: "step 1 of 60" in process.stderr)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 75, process.stderr
-    assert "stopped by SIGTERM; a checkpoint of step" in process.stderr.splitlines()[-1]
-    assert "run the same command again" in process.stderr.splitlines()[-1]
-    assert "Ctrl-C again" not in process.stderr
-
-    generator, kills = random.Random(1), max(pytestconfig.getoption("--kills") // 4, 1)
-    first = step_of(pointer)
-    assert 1 <= first < STEPS - kills - 1
-    for step in sorted(generator.sample(range(first + 1, STEPS - 1), kills)):
-        process = start(forks, frame_files, presets["mlp"], killed, minutes=0)
-        process.wait_until(lambda step=step: step_of(pointer) >= step)
-        time.sleep(generator.uniform(0, 0.02))
-        if process.kill() == 0:  # a busy machine let the test come too late
-            break
-        with pytest.raises(InputError, match=r"no model\.json"):
-            find_model(killed)
-
+    stop_and_kill(forks, frame_files, presets["mlp"], killed, max(pytestconfig.getoption("--kills") // 4, 1))
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
     run(frame_files, presets["mlp"], killed, overrides=LONG)
     run(frame_files, presets["mlp"], straight, overrides=LONG)

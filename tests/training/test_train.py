@@ -13,6 +13,7 @@ from yt8m.errors import InputError
 from yt8m.evaluation.evaluate import evaluate
 from yt8m.evaluation.holdout_split import in_half
 from yt8m.prediction.predict import predict
+from yt8m.quiet import engine_of_environment
 from yt8m.registry import identity
 from yt8m.registry.manifest import read_manifest
 from yt8m.training import checkpoint
@@ -120,8 +121,8 @@ def test_a_model_of_other_code_or_libraries_is_not_taken_for_this_one(
     kill_at(2)
     with pytest.raises(Killed):
         run(video_files, presets["logistic"], tmp_path / "killed")
-    installed = identity.installed_libraries()
-    monkeypatch.setattr(identity, "installed_libraries", lambda: {**installed, "keras": "2.0"})
+    installed = identity.installed_libraries(engine_of_environment())
+    monkeypatch.setattr(identity, "installed_libraries", lambda engine: {**installed, "keras": "2.0"})
     for name, says in (("finished", "a model of another training"), ("killed", "this checkpoint is of another")):
         with pytest.raises(InputError, match=rf'{says}.*libraries\.keras is "[^"]+" there and "2\.0" here'):
             run(video_files, presets["logistic"], tmp_path / name)
@@ -147,6 +148,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_name(
         run(other, presets["logistic"], tmp_path / "run")
 
 
+@pytest.mark.any_engine
 def test_phases_run_in_order_each_with_its_schedule(video_files: Any, presets: Any, tmp_path: Path) -> None:
     """Three epochs of 48 videos, then two of 48 others; the learning rate falls by a tenth an epoch."""
     phases = (Phase("first", until=Until(epochs=3)), Phase("second", until=Until(epochs=2)))
@@ -168,7 +170,9 @@ def test_phases_run_in_order_each_with_its_schedule(video_files: Any, presets: A
     assert rows(tmp_path / "kept")[4]["loss"] != restarted[4]["loss"]
 
 
-@pytest.mark.parametrize("restart", [("schedule", "optimizer"), ()])
+@pytest.mark.parametrize(
+    "restart", [("schedule", "optimizer"), pytest.param((), marks=pytest.mark.any_engine)], ids=["both", "none"]
+)
 def test_a_kill_in_any_phase_changes_nothing(
     video_files: Any, presets: Any, tmp_path: Path, kill_at: Any, restart: tuple[str, ...]
 ) -> None:
@@ -189,6 +193,7 @@ def test_a_kill_in_any_phase_changes_nothing(
     assert content(tmp_path / "killed") == content(tmp_path / "straight")
 
 
+@pytest.mark.any_engine
 def test_a_phase_ends_when_its_training_gap_has_converged(
     video_files: Any, presets: Any, tmp_path: Path, capsys: Any
 ) -> None:
@@ -219,9 +224,13 @@ def test_last_and_best_weights(video_files: Any, presets: Any, tmp_path: Path) -
     assert best["training"]["exported_step"] < last["training"]["exported_step"] == 27
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_quantity(frame_files: Any, presets: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["netvlad", pytest.param("logistic", marks=pytest.mark.any_engine)])
+def test_a_loss_that_is_not_finite_stops_with_step_and_quantity(
+    frame_files: Any, video_files: Any, presets: Any, tmp_path: Path, name: str
+) -> None:
+    files = frame_files if name == "netvlad" else video_files
     with pytest.raises(InputError) as error:
-        run(frame_files, presets["netvlad"], tmp_path, overrides={"schedule.base": 1e30, "epochs": 20})
+        run(files, presets[name], tmp_path, overrides={"schedule.base": 1e30, "epochs": 20})
     message = str(error.value)
     assert "\n" not in message
     assert any(name in message for name in ("the loss is", "the penalty is", "the model's validation is"))

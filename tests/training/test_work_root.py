@@ -80,9 +80,9 @@ def test_seed_overrides_code_and_libraries_each_make_another_model(
     assert address(data) == made[0] == address(data, overrides={"max_model_bytes": 2**31})
     made.append(address(data, overrides={"export_dtype": "float16"}))
     with monkeypatch.context() as patch:
-        patch.setattr(identity, "training_code", lambda: "other code")
+        patch.setattr(identity, "training_code", lambda engine: "other code")
         made.append(address(data))
-    monkeypatch.setattr(identity, "installed_libraries", lambda: {"keras": "4"})
+    monkeypatch.setattr(identity, "installed_libraries", lambda engine: {"keras": "4"})
     assert len({*made, address(data)}) == 6
 
 

@@ -34,7 +34,7 @@ from yt8m.paper.experiments import Paper, Run, Scale
 from yt8m.paper.subprocess_train import carry_out_in_subprocess
 from yt8m.presets import load_preset
 from yt8m.progress import log
-from yt8m.quiet import quiet_start
+from yt8m.quiet import ENGINES, engine_of_environment, quiet_start
 from yt8m.registry.identity import installed_libraries, model_identity, training_code, window_of
 from yt8m.storage import atomic_file, delete, exists, is_remote, join, read_bytes, read_json, scratch_folder, write_json
 from yt8m.vocabulary import classes_of
@@ -200,9 +200,8 @@ class Trainings:
         Raises:
             InputError: they are not there, and may not be computed here (that takes Keras).
         """
-        path = join(
-            self._folder, f"{fingerprint([presets, *map(load_preset, presets.values()), training_code()])}-{SIZES}"
-        )
+        resolved = [load_preset(preset, {"engine": self.engine}) for preset in presets.values()]
+        path = join(self._folder, f"{fingerprint([presets, *resolved, training_code(self.engine)])}-{SIZES}")
         if not exists(path):
             if not self._may_train:
                 raise InputError("the sizes of the full models are not there yet; they are computed before a training")
@@ -224,7 +223,7 @@ class Trainings:
         record = {
             "run": run.name, "seed": seed, "parameters": manifest["parameters"], "bytes": manifest["weights"]["bytes"],
             **{key: manifest["training"][key] for key in ("steps", "examples", "seconds")},
-            "simulated": manifest["simulated"], "code": training_code(),
+            "simulated": manifest["simulated"], "code": training_code(self.engine),
         }  # fmt: skip
         write_json(join(folder, DONE), record)
         return Trained(folder, record)
@@ -235,7 +234,7 @@ class Trainings:
         examples = read_training_set(self._data.training_set(run.recipe, level))
         num_classes, vocabulary = classes_of(None)
         return model_identity(
-            load_preset(*self._paper.preset_of(run)),
+            self.preset(run),
             training_set=examples.fingerprint(),
             validation=read_index(self._data.index("validation", level)).fingerprint(),
             num_classes=num_classes,
@@ -246,13 +245,26 @@ class Trainings:
             libraries=self.libraries(),
         )
 
+    def preset(self, run: Run) -> dict[str, Any]:
+        """The preset of a run, resolved, of the engine that trains."""
+        name, settings = self._paper.preset_of(run)
+        return load_preset(name, {"engine": self.engine, **settings})
+
+    @property
+    def engine(self) -> str:
+        """That trains: the one that the environment asks for, or, where nothing is trained, the noted one."""
+        if self._may_train:
+            return engine_of_environment()
+        noted = self.libraries()
+        return next((engine for engine in ENGINES if engine in noted), ENGINES[0])
+
     def libraries(self) -> dict[str, str]:
         """Versions of the libraries that train: those installed here, or, where nothing is trained, the noted ones."""
         path = join(self._folder, LIBRARIES)
         noted: dict[str, str] = read_json(path) if exists(path) else {}
         if not self._may_train:
             return noted
-        installed = installed_libraries()
+        installed = installed_libraries(self.engine)
         if installed != noted:
             write_json(path, installed)
         return installed

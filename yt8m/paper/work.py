@@ -10,7 +10,6 @@ from yt8m.errors import InputError, Interrupted, one_line
 from yt8m.paper.experiments import Experiment, Paper, StrPath, load_paper
 from yt8m.paper.judge import NOT_RUN, Judge, Result
 from yt8m.paper.trainings import PARTITIONS, Data, Sources, Trainings
-from yt8m.presets import load_preset
 from yt8m.progress import log
 from yt8m.storage import exists, is_remote, join, read_json, write_json, write_text
 from yt8m.vocabulary import read_vocabulary
@@ -122,7 +121,7 @@ class Work:
             InputError: the shards are gone.
         """
         runs = [self.paper.runs[name] for name in experiment.needed]
-        presets = [[run.model_dump(), load_preset(*self.paper.preset_of(run))] for run in runs]
+        presets = [[run.model_dump(), self.trainings.preset(run)] for run in runs]
         vocabulary = read_vocabulary(self.sources.vocabulary).fingerprint() if self.sources.vocabulary else None
         data, libraries = (self.data.fingerprint, self.trainings.libraries()) if runs else (None, None)
         code, seeds = code_version("paper"), self.paper.scale.seeds

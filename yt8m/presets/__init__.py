@@ -19,10 +19,12 @@ A preset is a mapping:
 | `precision` | of the products: `float32`, or `bfloat16` for all but the widest (float32 unless told) |
 | `ema` | share of the old in a moving average of the weights, which is judged and exported (null unless told) |
 | `sync_batch_norm` | take batch norm's statistics over all replicas, not on each by itself (false unless told) |
+| `engine` | `tensorflow` or `jax`, which computes (what `KERAS_BACKEND` says unless told, and without it tensorflow) |
+| `shard_state` | with `jax`: keep large variables and their moments in parts on several devices (false unless told) |
 | `distillation` | how a teacher counts: `weight` (the loss has the rest), `temperature`, `over` labels or classes |
 | `export_dtype` | `float32` or `float16`, in which the weights of the trained model are written (float32 unless told) |
 | `max_model_bytes` | a larger model is refused, before it is trained (2^30 unless told, the challenge's limit) |
-| `saved_model` | whether a TensorFlow SavedModel is written too (true unless told) |
+| `saved_model` | whether a TensorFlow SavedModel is written too (true unless told; `jax` writes none) |
 
 The last three decide how a trained model is written and nothing of its training: `EXPORT_KEYS`.
 """
@@ -36,6 +38,7 @@ import yaml
 from yt8m.errors import InputError
 from yt8m.presets.rules import check_preset, defaults
 from yt8m.presets.schema import parse_yaml, read_yaml
+from yt8m.quiet import engine_of_environment
 from yt8m.storage import StrPath
 
 FOLDER = Path(__file__).parent / "training"
@@ -64,9 +67,15 @@ def load_preset(name_or_file: StrPath, overrides: dict[str, Any] | None = None) 
     preset = {**defaults(), **_read(source)}
     for key, value in (overrides or {}).items():
         _override(preset, key, value)
+    preset["engine"] = preset["engine"] or engine_of_environment()
     preset["name"] = os.path.basename(source).removesuffix(".yaml").removesuffix(".yml")
     check_preset(preset, f"preset {source}")
     return preset
+
+
+def wants_saved_model(preset: dict[str, Any]) -> bool:
+    """Whether a SavedModel is to be written: TensorFlow writes it, of a model that runs on TensorFlow."""
+    return bool(preset["saved_model"]) and preset["engine"] == "tensorflow"
 
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:

@@ -85,6 +85,8 @@ class Preset(Schema):
     precision: Literal["float32", "bfloat16"] = "float32"
     ema: Share | None = None
     sync_batch_norm: bool = False
+    engine: Annotated[Literal["tensorflow", "jax"] | None, needs("one of tensorflow, jax")] = None
+    shard_state: bool = False
     distillation: Distillation = Distillation(weight=0.5, temperature=1.0, over="labels")
 
 

@@ -68,8 +68,8 @@ def model_identity(
         "initial": initial,
         "teacher": teacher,
         "window_bytes": window_bytes,
-        "code": training_code(),
-        "libraries": installed_libraries() if libraries is None else libraries,
+        "code": training_code(preset["engine"]),
+        "libraries": installed_libraries(preset["engine"]) if libraries is None else libraries,
     }
 
 
@@ -88,13 +88,18 @@ def window_of(source: str, window_bytes: int) -> int | None:
     return window_bytes if is_remote(source) else None
 
 
-def training_code() -> str:
-    """Fingerprint of the code that decides a trained model."""
-    return code_version(*DECISIVE, without=DELIVERY)
+def training_code(engine: str) -> str:
+    """Fingerprint of the code that decides a model which an engine trains."""
+    return code_version(*DECISIVE, without=not_counted(engine))
 
 
-def installed_libraries(engine: str = "tensorflow") -> dict[str, str]:
-    """The versions of the libraries that compute; of one that is not installed, `none`."""
+def not_counted(engine: str) -> frozenset[str]:
+    """The modules that decide nothing of what an engine trains: `DELIVERY`, and the other engines."""
+    return DELIVERY | {f"training.engines.{other}" for other in ENGINES if other != engine}
+
+
+def installed_libraries(engine: str) -> dict[str, str]:
+    """The versions of the libraries that compute by an engine; of one that is not installed, `none`."""
     return {names[0]: _installed(*names) for names in (("keras",), ("numpy",), *ENGINES[engine])}
 
 

@@ -13,6 +13,7 @@ from yt8m.errors import InputError
 from yt8m.models.float16 import round_to_float16
 from yt8m.models.size import measure
 from yt8m.prediction.predict import load_model
+from yt8m.presets import wants_saved_model
 from yt8m.progress import log
 from yt8m.registry.manifest import (
     MANIFEST,
@@ -36,7 +37,7 @@ def check_export(preset: dict[str, Any], num_classes: int) -> None:
     Raises:
         InputError: it is larger than `max_model_bytes`, or a SavedModel cannot choose frames as the preset does.
     """
-    if preset["saved_model"]:
+    if wants_saved_model(preset):
         check_sampling(preset["frames"]["predict"])
     settings = {key: value for key, value in preset["model"].items() if key != "name"}
     size = measure(preset["model"]["name"], num_classes, level=preset["level"], **settings)
@@ -74,7 +75,7 @@ def _write(folder: Path, model: keras.Model, about: dict[str, Any], preset: dict
         write_weights(temporary / WEIGHTS, model, dtype)
         manifest = {**about, "weights": describe_weights(temporary / WEIGHTS, dtype), "rounding": rounding}
         manifest["fingerprint"] = model_fingerprint(manifest)
-        if preset["saved_model"]:
+        if wants_saved_model(preset):
             from yt8m.training.saved_model import write_saved_model
 
             write_saved_model(

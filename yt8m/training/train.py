@@ -7,6 +7,7 @@ from typing import Any
 from yt8m.artifacts import fingerprint
 from yt8m.errors import InputError
 from yt8m.loader import DEFAULT_STAGING, Staging, Verify
+from yt8m.presets import wants_saved_model
 from yt8m.progress import log
 from yt8m.quiet import quiet_start
 from yt8m.registry.manifest import MANIFEST, SAVED_MODEL, check_files, read_manifest
@@ -103,7 +104,7 @@ def train(
         ):
             manifest = _finished(folder / MODEL, job)  # by the one that the lease was waited for
             if manifest is None:
-                with quiet_start():  # TensorFlow comes in here, when there is something to do
+                with quiet_start(job.preset["engine"]):  # it comes in here, when there is something to do
                     from yt8m.models.devices import release_memory
                     from yt8m.training.export import write_model
                     from yt8m.training.trainer import Trainer
@@ -127,7 +128,7 @@ def train(
             publish(folder)
             checkpoints.remove()
     if not is_as_asked(manifest, job.preset):
-        with quiet_start():
+        with quiet_start(job.preset["engine"]):
             from yt8m.training.export import write_again
 
         manifest = write_again(folder / MODEL, job.preset)
@@ -140,10 +141,12 @@ def checkpoint_home(work_root: str, configuration: dict[str, Any]) -> str:
 
 
 def _check(job: Job) -> None:
-    """Whether the model can be written in the end; before anything is made."""
-    with quiet_start():
+    """Whether the model can be trained here and written in the end; before anything is made."""
+    with quiet_start(job.preset["engine"]):
         from yt8m.training.export import check_export
 
+    if job.preset["saved_model"] and not wants_saved_model(job.preset):
+        log(f"engine {job.preset['engine']}: no SavedModel is written, which takes TensorFlow")
     check_export(job.preset, job.num_classes)
 
 
@@ -177,4 +180,4 @@ def _finished(folder: Path, job: Job) -> dict[str, Any] | None:
 def is_as_asked(manifest: dict[str, Any], preset: dict[str, Any]) -> bool:
     """Whether a trained model was written as a preset wants it: the dtype, and the SavedModel if it wants one."""
     has_saved_model = any(entry["file"].startswith(f"{SAVED_MODEL}/") for entry in manifest["files"])
-    return manifest["weights"]["dtype"] == preset["export_dtype"] and has_saved_model >= preset["saved_model"]
+    return manifest["weights"]["dtype"] == preset["export_dtype"] and has_saved_model >= wants_saved_model(preset)

@@ -87,7 +87,7 @@ class Trainer:
         self._staging, self._interruption, self._write_page = staging, interruption, write_page
         self._known = KnownRecords(job.training_set.index, verify)
         preset = job.preset
-        self._replicas = find_replicas(keras.backend.backend(), replicas)
+        self._replicas = find_replicas(preset["engine"], replicas, preset["shard_state"])
         _check_batch_size(preset["batch_size"], self._replicas.count)
         self._learner = _make_learner(job, self._replicas)
         self._validator = Validator(
@@ -248,8 +248,10 @@ def _make_model(job: Job, replicas: Replicas) -> keras.Model:
     )
     if preset["batch_norm_momentum"] is not None:
         set_batch_norm_momentum(model, preset["batch_norm_momentum"])
-    if replicas.count > 1 and preset["sync_batch_norm"] and not replicas.whole_batch:
+    if replicas.count > 1 and not replicas.whole_batch and preset["sync_batch_norm"]:
         synchronize_batch_norm(model, replicas.count)
+    elif replicas.count > 1 and replicas.whole_batch and not preset["sync_batch_norm"]:
+        log(f"engine {preset['engine']} takes batch norm's statistics over all replicas, as sync_batch_norm: true asks")
     return model
 
 

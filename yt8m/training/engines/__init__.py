@@ -5,7 +5,7 @@ devices, which take the data of a step, and a learner, which takes the steps. Ev
 (the variables of the model, and those of the optimizer: moments, step count, average of the weights) is Keras', of
 whichever backend.
 
-Of an engine's module the trainer calls `find_replicas(wanted)`: the devices of this machine, checked.
+Of an engine's module `find_replicas` is called: the devices of this machine, checked.
 """
 
 import importlib
@@ -98,14 +98,15 @@ class Replicas(Protocol):
         """
 
 
-def find_replicas(engine: str, wanted: int | None = None) -> Replicas:
+def find_replicas(engine: str, wanted: int | None = None, shard_state: bool = False) -> Replicas:
     """The devices of this machine to train on by an engine.
 
     Args:
         engine: `tensorflow` or `jax`, the backend that Keras runs on.
         wanted: how many; None for all visible GPUs, or the CPU where there is none.
+        shard_state: cut large variables over them.
 
     Raises:
-        InputError: there are fewer, or a GPU is asked for that cannot be used.
+        InputError: there are fewer, a GPU is asked for that cannot be used, or the engine cuts no variables.
     """
-    return cast(Replicas, importlib.import_module(f"{__name__}.{engine}").find_replicas(wanted))
+    return cast(Replicas, importlib.import_module(f"{__name__}.{engine}").find_replicas(wanted, shard_state))

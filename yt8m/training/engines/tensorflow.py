@@ -103,8 +103,11 @@ def _pick(local: Any, number: int) -> Any:
     return {name: parts[number] for name, parts in local.items()} if isinstance(local, dict) else local[number]
 
 
-def find_replicas(wanted: int | None = None) -> Replicas:
+def find_replicas(wanted: int | None = None, shard_state: bool = False) -> Replicas:
     """See `yt8m.training.engines.find_replicas`."""
+    if shard_state:
+        raise InputError("shard_state: engine tensorflow keeps all variables on each device; take engine jax, or leave "
+                         "it out with --set shard_state=false")  # fmt: skip
     log(f"training on {check_devices()}")
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     devices = [device.name for device in tf.config.list_logical_devices(kind)]
