@@ -14,7 +14,7 @@ from yt8m.data.records.features import (
     frame_features,
     frame_places,
 )
-from yt8m.data.records.head import HEAD_BYTES, read_head
+from yt8m.data.records.head import read_head
 from yt8m.data.records.tfrecord import (
     FOOTER_BYTES,
     OVERHEAD,
@@ -133,7 +133,7 @@ class KnownRecords:
         if not self._usable:
             return
         if not self._layouts[row]:
-            head = read_head(bytes(payload[:HEAD_BYTES]), len(payload))
+            head = read_head(bytes(payload), len(payload))
             if head is None or head.num_frames != self._index.num_frames[row]:
                 return
             one = slice(row, row + 1)

@@ -35,6 +35,7 @@ def test_regular_records_need_their_head_only(count: int, audio_first: bool) -> 
 def test_what_the_head_does_not_settle_is_left_to_the_whole_record() -> None:
     long_context = frame_record(extra=[("mean_rgb", float_feature(np.zeros(1024)))])
     assert not same(long_context)
+    assert read_whole(long_context).layout > IRREGULAR, "which finds its frames all the same"
     record = frame_record(count=5)
     assert read_head(record[:HEAD_BYTES], len(record) - 1033) is None, "a length that does not fit the feature lists"
     assert read_head(record[:HEAD_BYTES] + b"x", len(record) + 1) is None

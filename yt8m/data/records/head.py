@@ -39,7 +39,7 @@ class Head(NamedTuple):
 
 
 def read_head(head: bytes, length: int) -> Head | None:
-    """The head of a frame-level record of `length` bytes, out of its first bytes.
+    """The head of a frame-level record of `length` bytes, out of its first bytes (or all of them).
 
     The number of frames follows from the length of the first feature list, and is believed only when two feature
     lists of so many frames give exactly the record's length.
@@ -73,7 +73,7 @@ def read_whole(payload: bytes) -> Head:
     """
     context, level = decode_context(payload), level_of(payload)
     if level == "frame":
-        num_frames, head = len(frame_features(payload).rgb), read_head(payload[:HEAD_BYTES], len(payload))
+        num_frames, head = len(frame_features(payload).rgb), read_head(payload, len(payload))
         return Head(context, level, num_frames, head.layout if head else IRREGULAR)
     video_features(payload)
     return Head(context, level, 1)
