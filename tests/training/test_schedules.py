@@ -106,3 +106,15 @@ def test_wrong_settings_are_refused(name: str, settings: dict, message: str) -> 
     with pytest.raises(InputError, match=message) as error:
         make(name, **settings)
     assert "\n" not in str(error.value)
+
+
+def test_stairs_that_jax_cannot_count_are_refused_there_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no 64-bit numbers, and a stair is found as a quotient of whole ones."""
+    odd = {"decay_examples": 400_000.0123}
+    make("paper", **odd)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    make("paper")
+    with pytest.raises(
+        InputError, match=r"^paper: decay_examples 400000\.0123 is .* choose a round number of examples$"
+    ):
+        make("paper", **odd)

@@ -164,6 +164,9 @@ def create(
     if not decay_examples:
         raise InputError(f"{name}: decay_examples must be above 0, got {parsed.decay_examples!r}")
     stairs = Fraction(batch_size) / decay_examples
+    if keras.backend.backend() == "jax" and total_examples / batch_size * stairs.numerator >= 2**31:
+        raise InputError(f"{name}: decay_examples {parsed.decay_examples!r} is {1 / stairs} steps, in which JAX cannot "
+                         "count to the end of this training; choose a round number of examples")  # fmt: skip
     return Staircase(parsed.base, parsed.decay, (stairs.numerator, stairs.denominator), warmup_steps)
 
 
