@@ -1,6 +1,6 @@
 """What every model and loss gives on the Keras backend in force, on the same inputs and weights, as one .npz file.
 
-Run it under each backend (`KERAS_BACKEND=tensorflow`, `KERAS_BACKEND=jax`); `compare.py` holds them side by side.
+`long_backends.py` runs it under each backend and holds them side by side.
 Dropout is off, because every backend draws other random numbers. Beside that, `yt8m predict` with an ensemble of models
 whose weights lie in float32 and in float16.
 """
@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from yt8m.data.records.build import build_index
@@ -29,6 +28,7 @@ with quiet_start():
     from yt8m.models.float16 import round_to_float16
     from yt8m.prediction.predict import predict
     from yt8m.training import schedules
+    from yt8m.training.export import write_weights
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it advises against building a step for each model
 
@@ -116,9 +116,7 @@ def write_model(folder: Path, name: str) -> Path:
     set_weights(model)
     round_to_float16(model)
     folder.mkdir()
-    model.save_weights(folder / f"wide-{WEIGHTS}")
-    with h5py.File(folder / f"wide-{WEIGHTS}") as source, h5py.File(folder / WEIGHTS, "w") as target:
-        source.visititems(lambda path, item: copy_narrow(target, path, item))
+    write_weights(folder / WEIGHTS, model, "float16")
     manifest: dict[str, Any] = {
         "kind": "model", "name": name, "architecture": name, "settings": SMALL[name], "level": "video",
         "num_classes": CLASSES, "weights": describe_weights(folder / WEIGHTS, "float16"),
@@ -127,13 +125,6 @@ def write_model(folder: Path, name: str) -> Path:
     }  # fmt: skip
     (folder / MANIFEST).write_text(json.dumps({**manifest, "fingerprint": model_fingerprint(manifest)}))
     return folder
-
-
-def copy_narrow(target: Any, path: str, item: Any) -> None:
-    """Copy a dataset, a matrix in float16 (the writer itself belongs to training, which needs TensorFlow)."""
-    if isinstance(item, h5py.Dataset):
-        values = item[()]
-        target.create_dataset(path, data=values.astype(np.float16) if values.ndim > 1 else values)
 
 
 def prediction_outputs() -> dict[str, np.ndarray]:
