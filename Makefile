@@ -24,7 +24,7 @@ export TAG ?= dev
 export BASE_IMAGE ?= python:3.11-slim-bookworm
 export TRAINER ?= gpu
 
-.PHONY: help setup run reproduce test test-long test-jax test-containers in-docker test-cluster lint compile images push base-image bench bench-gpu lock clean
+.PHONY: help setup run reproduce test test-long test-containers in-docker test-cluster lint compile images push base-image bench bench-gpu lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,14 +53,9 @@ test: setup ## run the tests (WORKERS=2 beside each other)
 test-long: setup ## run the long sweeps (tests/**/long_*.py), and kill commands 100 times each
 	@$(BIN)/python -m pytest $(SPREAD) --kills 100 -o python_files="long_*.py test_kill*.py"
 
-test-jax: setup $(JAX)/.ready ## hold the models on Keras' JAX backend against TensorFlow's, in an environment of their own
-	@KERAS_BACKEND=tensorflow $(BIN)/python tests/backends/outputs.py build/backends/tensorflow.npz
-	@KERAS_BACKEND=jax PYTHONPATH=. $(JAX)/bin/python tests/backends/outputs.py build/backends/jax.npz
-	@REFERENCE=build/backends/tensorflow.npz OURS=build/backends/jax.npz $(JAX)/bin/python -m pytest tests/backends/compare.py
-
-$(JAX)/.ready: requirements/jax.txt $(READY)
+$(JAX)/.ready: requirements/trainer-jax.txt $(READY)
 	@$(PYTHON) -m venv --clear $(JAX)
-	@$(UV) pip install --quiet --python $(JAX)/bin/python --require-hashes -r requirements/jax.txt
+	@$(UV) pip install --quiet --python $(JAX)/bin/python --require-hashes -r requirements/trainer-jax.txt
 	@touch $@
 
 test-containers: setup ## run the pipeline in images built here from Debian packages; as root, installs docker if need be
@@ -84,7 +79,7 @@ lint: setup ## check style and types
 compile: setup ## write build/yt8m-kfp.yaml and build/yt8m-vertex.yaml
 	@$(BIN)/python pipeline.py compile
 
-images: setup ## build the images (REGISTRY=, TAG=, BASE_IMAGE=, TRAINER=gpu or cpu); print sizes and digests
+images: setup ## build the images (REGISTRY=, TAG=, BASE_IMAGE=, TRAINER=gpu, cpu or jax); print sizes and digests
 	@containers/images build
 
 push: ## push the images to REGISTRY; print their digests for settings.yaml
@@ -108,7 +103,7 @@ lock: setup ## pin the requirement files anew, with hashes
 	@cd requirements && export PATH=$(abspath $(BIN)):$$PATH \
 		&& $(COMPILE_LOCK) uv.in -o uv.txt \
 		&& $(COMPILE_LOCK) dev.in -o dev.txt \
-		&& for name in data trainer trainer-cpu jax; do $(COMPILE_LOCK) -c dev.txt $$name.in -o $$name.txt || exit 1; done \
+		&& for name in data trainer trainer-cpu trainer-jax; do $(COMPILE_LOCK) -c dev.txt $$name.in -o $$name.txt || exit 1; done \
 		&& $(COMPILE_LOCK) --no-deps -c dev.txt executor.in -o executor.txt
 
 clean: ## remove what was built, and the environment

@@ -12,6 +12,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_task
 
 from targets.settings import Gpu, Profile, Resources
+from yt8m.quiet import BACKEND_VARIABLE
 
 Target = Literal["kfp", "vertex"]
 TARGETS: tuple[Target, ...] = ("kfp", "vertex")
@@ -38,6 +39,8 @@ def configure(task: dsl.PipelineTask, kind: str, profile: Profile, target: Targe
         )  # fmt: skip
     if resources.gpu:
         _set_gpu(task, resources.gpu, target)
+    if profile.engine and kind != "data":
+        task.set_env_variable(BACKEND_VARIABLE, profile.engine)
     if target == "kfp":
         _set_kubernetes(task, resources, profile)
 

@@ -90,8 +90,8 @@ def compiled(pipeline: BaseComponent, name: str) -> str:
 
 
 def version_of(profile: Profile) -> str:
-    """What decides whether cached results are still right: the library, and the images by name (in prod by digest)."""
-    return fingerprint([code_version(), sorted(profile.images.items())])
+    """What decides whether cached results are still right: library, engine, and images by name (in prod by digest)."""
+    return fingerprint([code_version(), sorted(profile.images.items()), profile.engine])
 
 
 def compile_command(args: argparse.Namespace, make_pipeline: MakePipeline) -> None:

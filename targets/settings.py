@@ -112,6 +112,7 @@ class Resources(Schema):
 
 class _Profile(Schema):
     images: Annotated[dict[str, Image], exactly("data", "trainer")]
+    engine: Annotated[Literal["tensorflow", "jax"] | None, needs("one of tensorflow, jax")] = None
     volumes: list[Volume]
     steps: Annotated[dict[str, Resources], exactly(*KINDS)]
     rates: Annotated[dict[str, Amount], exactly(*KINDS)] = Field({})
@@ -129,6 +130,7 @@ class Profile:
     Attributes:
         name: of the profile.
         images: by kind (data, trainer).
+        engine: that trains and predicts; None for that of the trainer image.
         volumes: that steps mount.
         steps: resources by kind of step (data, train, predict).
         rates: price of an hour by kind of step; empty when none are given.
@@ -137,6 +139,7 @@ class Profile:
 
     name: str
     images: dict[str, str]
+    engine: str | None
     volumes: list[Volume]
     steps: dict[str, Resources]
     rates: dict[str, float]

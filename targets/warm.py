@@ -1,7 +1,7 @@
 """Steps in forks of a warm process: it has imported once what each step would import anew for seconds.
 
 The process does no more than import and read its own code's version, so that a fork is as good as a new interpreter:
-TensorFlow makes its devices and threads at the first computation, and that is in the fork. As a program, it is that
+an engine makes its devices and threads at the first computation, and that is in the fork. As a program, it is that
 process.
 """
 
@@ -26,10 +26,11 @@ COMPONENT = (
 )
 """The shell command that KFP makes of a Python component, but for its white space."""
 STEP = ("kfp.dsl.executor_main", "pandas", "pyarrow.parquet", "yt8m.runs.records")
-TENSORFLOW = ("yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.engines.tensorflow",
-              "yt8m.training.export", "yt8m.training.saved_model", "yt8m.training.work_root")  # fmt: skip
-COMPONENTS = {"train": TENSORFLOW, "train_run": TENSORFLOW, "predict": TENSORFLOW}
-"""By function of a component: what a warm process of its own imports beside `STEP`, before any of its steps comes."""
+TRAINING = ("yt8m.prediction.predict", "yt8m.training.trainer", "yt8m.training.engines.{engine}",
+            "yt8m.training.export", "yt8m.training.work_root")  # fmt: skip
+COMPONENTS = {"train": TRAINING, "train_run": TRAINING, "predict": TRAINING}
+"""By function of a component: what a warm process of its own imports beside `STEP`, before any of its steps comes; of
+the engine that its environment asks for."""
 USED = re.compile(r"^ +from (yt8m[\w.]*) import ", re.MULTILINE)
 """What a component imports, in its source."""
 REQUEST = 1 << 20
@@ -109,11 +110,11 @@ def is_component(command: Sequence[str]) -> bool:
 
 def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | list[str]] | None:
     """Fork for each request; what is to be executed, in the forks, and None at the end of the run."""
-    from yt8m.quiet import quiet_start
+    from yt8m.quiet import engine_of_environment, quiet_start
 
     with quiet_start():
         for name in modules:
-            importlib.import_module(name)
+            importlib.import_module(name.format(engine=engine_of_environment()))
     keepers: set[int] = set()
     while True:
         request, descriptors, _, _ = socket.recv_fds(channel, REQUEST, 3)

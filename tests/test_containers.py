@@ -52,11 +52,32 @@ def test_code_lies_in_a_layer_of_its_own_after_what_it_depends_on(name: str) -> 
     assert re.findall(r"^COPY (yt8m) ", dockerfile(name).split("FROM dependencies AS code")[0], re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("name", ["trainer", "trainer-cpu"])
+@pytest.mark.parametrize("name", ["trainer", "trainer-cpu", "trainer-jax"])
 def test_the_image_of_promotions_can_publish_them(name: str) -> None:
     pins = [re.findall(r"^google-cloud-aiplatform==(\S+)", (REQUIREMENTS / f"{file}.txt").read_text(), re.MULTILINE)
             for file in (name, "dev")]  # fmt: skip
     assert pins[0] == pins[1] != []
+
+
+@pytest.mark.parametrize(
+    ("name", "engines"), [("trainer", {"tensorflow"}), ("trainer-cpu", {"tensorflow-cpu"}), ("trainer-jax", {"jax"})]
+)
+def test_a_trainer_image_holds_one_engine_and_the_same_keras(name: str, engines: set[str]) -> None:
+    pins = dict(
+        re.findall(r"^(keras|jax|tensorflow[\w-]*)==(\S+)", (REQUIREMENTS / f"{name}.txt").read_text(), re.MULTILINE)
+    )
+    ours = (REQUIREMENTS / "dev.txt").read_text()
+    assert set(pins) == {"keras", *engines}
+    assert all(f"\n{package.removesuffix('-cpu')}" in ours and version in ours for package, version in pins.items())
+
+
+def test_the_jax_image_computes_by_jax_unless_told_otherwise() -> None:
+    """Built with an argument that the environment of its steps keeps."""
+    last = dockerfile("trainer").split("FROM ${BASE_IMAGE}")[-1]
+    assert "ARG KERAS_BACKEND=\n" in last
+    assert "KERAS_BACKEND=${KERAS_BACKEND}" in last
+    script = (ROOT / "containers" / "images").read_text()
+    assert '[ "$1-$trainer" != trainer-jax ] || engine=(--build-arg KERAS_BACKEND=jax)' in script
 
 
 def test_the_settings_and_the_build_agree_on_the_names_of_images() -> None:

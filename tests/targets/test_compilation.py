@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 from kfp import dsl
 
 import pipeline
 from components.evaluate import evaluate
-from targets.cluster import backoff_max
-from targets.compilation import CANDIDATES, SETTINGS, compile_for, rates_of
+from targets.cluster import backoff_max, configure
+from targets.compilation import CANDIDATES, SETTINGS, compile_for, rates_of, version_of
 from targets.prices import TABLE, read_prices
-from targets.settings import load_profile
+from targets.settings import Profile, load_profile
 
 
 def test_the_hour_of_a_step_in_a_summary_is_that_of_the_estimate() -> None:
@@ -45,6 +46,26 @@ def test_retries_last_as_long_as_every_attempt_may_take() -> None:
     assert (train.retry.attempts, train.retry.backoff_seconds) == (5, 60)
     assert backoff_max(train, "kfp") == 6 * train.timeout_minutes * 60 + 60 * (1 + 2 + 4 + 8 + 16)
     assert backoff_max(train, "vertex") == train.retry.backoff_max_seconds
+
+
+def test_a_profile_s_engine_reaches_training_and_prediction_and_decides_what_is_cached() -> None:
+    profile = load_profile(SETTINGS, "dev")
+    by_jax = replace(profile, engine="jax")
+    assert version_of(by_jax) != version_of(profile)
+
+    def engines(profile: Profile) -> list[str | None]:
+        @dsl.pipeline(name="steps")
+        def steps(predictions: dsl.Input[dsl.Dataset]) -> None:
+            for kind in ("data", "train", "predict"):
+                configure(evaluate(predictions=predictions, work_root=""), kind, profile, "vertex")
+
+        executors = MessageToDict(steps.pipeline_spec)["deploymentSpec"]["executors"]
+        found = [{entry["name"]: entry["value"] for entry in executors[name]["container"].get("env", ())}
+                 for name in sorted(executors)]  # fmt: skip
+        return [environment.get("KERAS_BACKEND") for environment in found]
+
+    assert engines(profile) == [None, None, None]
+    assert engines(by_jax) == [None, "jax", "jax"]
 
 
 def test_no_module_is_asked_for_source_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,3 +144,9 @@ def test_an_unknown_provider_of_spot_machines_is_refused(tmp_path: Path) -> None
         path = changed(tmp_path, lambda p, value=value: p["steps"]["train"].update(spot=value))
         with pytest.raises(InputError, match="spot: one of false, gke, eks, karpenter, aks is needed"):
             load_profile(path, "dev")
+
+
+def test_an_engine_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert load_profile(changed(tmp_path, lambda p: p.update(engine="jax")), "dev").engine == "jax"
+    with pytest.raises(InputError, match="engine: one of tensorflow, jax is needed; it is 'torch'"):
+        load_profile(changed(tmp_path, lambda p: p.update(engine="torch")), "dev")

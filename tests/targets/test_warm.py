@@ -139,9 +139,10 @@ def test_without_the_warm_process_steps_are_subprocesses(tmp_path: Path) -> None
 def test_nothing_has_begun_before_a_fork() -> None:
     """No thread of Python, and no device of TensorFlow: they would be missing in the forks."""
     look = (
-        "import importlib, pathlib, threading; from targets.warm import STEP, TENSORFLOW, _prepare\n"
+        "import importlib, pathlib, threading; from targets.warm import STEP, TRAINING, _prepare\n"
         "from yt8m.quiet import quiet_start\n"
-        "with quiet_start():\n    [importlib.import_module(name) for name in (*STEP, *TENSORFLOW)]\n"
+        "names = [name.format(engine='tensorflow') for name in (*STEP, *TRAINING)]\n"
+        "with quiet_start():\n    [importlib.import_module(name) for name in names]\n"
         "[_prepare(path.read_text()) for path in pathlib.Path('components').glob('*.py')]\n"
         "from tensorflow.python.eager import context\n"
         "from yt8m.code_version import code_version\n"
