@@ -22,7 +22,7 @@ MADE = {
     "submission.csv", "summary.html", "summary.json", "report.html", "statistics.html", "validation.html",
     "training.html", "results.json", "metrics.json", "model.json", "history.csv", "timing.csv",
     "paper.html", "paper.json", "run.log", "lease.json", "parameters.yaml", "train/", "validate/", "test/", "logs/",
-    "labels.csv", "errors.parquet", "analysis.json", "index.parquet", "vocabulary.csv", "my.yaml",
+    "labels.csv", "errors.parquet", "analysis.json", "index.parquet", "vocabulary.csv", "my.yaml", "reranker.json",
 }  # fmt: skip
 """Names of what commands write, which the tests of these commands look at, and of what users bring."""
 

@@ -24,8 +24,8 @@ FLOORS = (
     ("storage",),
     ("artifacts", "vocabulary", "code_version"),
     ("presets",), ("pages",), ("models",), ("data",), ("loader",), ("registry",), ("prediction",), ("evaluation",),
-    ("training",), ("checks",), ("promotion",), ("submission",), ("runs",), ("paper",), ("commands",),
-    ("cli", "with_parent", "__main__"),
+    ("training",), ("second_stage",), ("checks",), ("promotion",), ("submission",), ("runs",), ("paper",),
+    ("commands",), ("cli", "with_parent", "__main__"),
 )  # fmt: skip
 """The rooms of the library, and what lies loose beside them, from the ground up; see docs/architecture.md."""
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
