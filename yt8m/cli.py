@@ -37,6 +37,7 @@ COMMANDS = {
     "export": "a training set as real shards, bytes unchanged",
     "train": "train a model by a preset",
     "predict": "the most confident labels of each video",
+    "blend": "weights of models in an average, fitted to held-out labels",
     "crossfit": "the same of a model's own training videos, each unseen",
     "evaluate": "exact GAP, MAP, Hit@1 and PERR of predictions",
     "compare": "say whether one model is better than another, or cannot be told",

@@ -159,7 +159,11 @@ def test_the_files_of_a_model_are_left_alone(tmp_path: Path) -> None:
         ("p.parquet", False),
     ):
         arguments = argparse.Namespace(
-            models=[str(tmp_path / "run")], index="index.parquet", source=None, output=str(tmp_path / "run" / output)
+            models=[str(tmp_path / "run")],
+            index="index.parquet",
+            source=None,
+            blend=None,
+            output=str(tmp_path / "run" / output),
         )
         try:
             with files_of("predict", arguments):

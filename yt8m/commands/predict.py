@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="W,W,...", help="of the models in the average, such as 2,1 (default: equal ones)"
     )
+    parser.add_argument("--blend", metavar="F", help="weights that `yt8m blend` fitted, for just these models")
     parser.add_argument("--source", metavar="DIR", help="where the shards lie, if they were moved")
     parser.add_argument("--skip-bad-records", action="store_true", help="list bad records instead of stopping")
     add_staging_arguments(parser)
@@ -32,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Predict."""
+    weights = parse_weights(args.weights)
+    if args.blend is not None:
+        if weights is not None:
+            raise InputError("--weights and --blend are given; choose one of them")
+        from yt8m.second_stage.blend import blend_weights
+
+        weights = blend_weights(args.blend, args.models)
     with quiet_start():
         from yt8m.prediction.predict import predict
 
@@ -41,7 +49,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         args.output,
         top=args.top,
         batch_size=args.batch_size,
-        weights=parse_weights(args.weights),
+        weights=weights,
         source=args.source,
         skip_bad_records=args.skip_bad_records,
         staging=staging_of(args),

@@ -85,6 +85,14 @@ class Members:
             yield Candidates(chosen, labels, members, mean)
 
 
+def true_candidates(table: Predictions, block: Candidates) -> np.ndarray:
+    """Which candidates are true labels of their videos in the table: bool [n, C]."""
+    truth = np.zeros((len(block.rows), int(table.metadata["num_classes"])), np.bool_)
+    for place, row in enumerate(block.rows.tolist()):
+        truth[place, table.labels[table.bounds[row] : table.bounds[row + 1]]] = True
+    return np.take_along_axis(truth, block.labels, axis=1)
+
+
 def read_members(paths: Sequence[StrPath], least: int) -> Members:
     """Read tables and see that they belong together.
 

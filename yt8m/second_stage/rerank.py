@@ -22,7 +22,7 @@ from yt8m.progress import Progress, log
 from yt8m.second_stage.features import feature_names, features
 from yt8m.second_stage.honest import check_unseen, fitting_parts, shared
 from yt8m.second_stage.label_statistics import label_statistics
-from yt8m.second_stage.members import Candidates, Members, read_members
+from yt8m.second_stage.members import Members, read_members, true_candidates
 from yt8m.second_stage.reranker import Reranker, read_reranker, write_reranker
 from yt8m.seeds import check_seed
 from yt8m.storage import StrPath
@@ -118,17 +118,9 @@ def _examples(
             statistics = label_statistics(known.index.labels, known.index.bounds, members.num_classes)
             for block in members.candidates(candidates, np.intersect1d(rows, used, assume_unique=True)):
                 data.append(features(block, statistics).reshape(block.labels.size, -1))
-                hits.append(_hits(table, block).ravel())
+                hits.append(true_candidates(table, block).ravel())
                 progress.advance(len(block.rows))
     return np.concatenate(data), np.concatenate(hits), used
-
-
-def _hits(table: Predictions, block: Candidates) -> np.ndarray:
-    """Which candidates are true: bool [n, C]."""
-    truth = np.zeros((len(block.rows), int(table.metadata["num_classes"])), np.bool_)
-    for place, row in enumerate(block.rows.tolist()):
-        truth[place, table.labels[table.bounds[row] : table.bounds[row + 1]]] = True
-    return np.take_along_axis(truth, block.labels, axis=1)
 
 
 def apply_reranker(reranker: StrPath, predictions: Sequence[StrPath], output: StrPath) -> dict[str, Any]:
