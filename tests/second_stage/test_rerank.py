@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from yt8m.evaluation.comparison import compare_gap
 from yt8m.evaluation.evaluate import calibration
 from yt8m.evaluation.metrics import hits_in_top
 from yt8m.evaluation.scored_predictions import measured
-from yt8m.prediction.table import read_predictions
+from yt8m.evaluation.select_model import gather_results
+from yt8m.prediction.table import made_by, read_predictions, write_predictions
 from yt8m.second_stage.rerank import apply_reranker, fit_reranker
 
 ROUNDS, CANDIDATES = 150, 20
@@ -52,6 +54,18 @@ def test_the_table_is_like_any_other_and_invents_no_label(files: Files, reranked
     assert found.label_ranks.max() <= CLASSES
     hits = hits_in_top(found.label_ranks, found.bounds, CANDIDATES)
     assert calibration(found.top_confidences, hits)["expected_error"] < 0.02
+
+
+def test_re_ranked_predictions_do_not_pass_for_a_models_own(files: Files, reranked: Path, tmp_path: Path) -> None:
+    found = read_predictions(reranked)
+    assert made_by(found) == ["a", "b", f"the re-ranker {found.metadata['reranker']}"]
+    alone = replace(found, metadata={**found.metadata, "models": files.models[:1]})
+    write_predictions(tmp_path / "alone.parquet", alone)
+    (tmp_path / "model.json").write_text('{"fingerprint": "a"}')
+    for table, what in ((tmp_path / "alone.parquet", "the re-ranker"), (files.crossfitted[0], "a cross-fitted")):
+        with pytest.raises(InputError, match=f"{what}.*which is not one candidate"):
+            gather_results([tmp_path / "model.json"], [table], [])
+    refused("re-ranked already", files.folder / "reranker", [reranked], str(tmp_path / "out.parquet"))
 
 
 def test_the_same_data_give_the_same_bytes_in_whatever_order_they_are_given(

@@ -13,7 +13,7 @@ from typing import Any
 from yt8m.errors import InputError
 from yt8m.evaluation.comparison import gap_of
 from yt8m.evaluation.holdout_split import half_of
-from yt8m.prediction.table import Predictions, read_predictions
+from yt8m.prediction.table import Predictions, made_by, read_predictions
 from yt8m.registry.manifest import size_mb, summary_of
 from yt8m.storage import StrPath, atomic_file, read_json, write_json
 
@@ -68,12 +68,12 @@ def gather_results(
     for path in predictions:
         table = read_predictions(path)
         metadata = table.metadata
-        made_by = [model["fingerprint"] for model in metadata["models"]]
-        if len(made_by) != 1 or made_by[0] not in models:
-            raise InputError(f"{path}: predictions of {made_by}, which is not one candidate; predict each by itself")
+        makers = made_by(table)
+        if len(makers) != 1 or makers[0] not in models:
+            raise InputError(f"{path}: predictions of {makers}, which is not one candidate; predict each by itself")
         if metadata["fingerprint"] not in measured:
             raise InputError(f"{path}: its metrics are missing; evaluate it")
-        manifest = models.pop(made_by[0])
+        manifest = models.pop(makers[0])
         indexes.add(metadata["index"])
         score = measured[metadata["fingerprint"]]
         judged = half_of(table, "selection", path)

@@ -37,7 +37,8 @@ class Predictions:
         labels, label_ranks: int32 [occurrences]; label_confidences: float32 [occurrences]; bounds: int64 [n + 1].
         top_labels: int32 [n, K]; top_confidences: float32 [n, K], descending.
         metadata: `num_classes`, `simulated`, `level`, `models` (a list of {name, fingerprint, training_set}),
-            `index` (fingerprint of the predicted index), `fingerprint`.
+            `index` (fingerprint of the predicted index), `fingerprint`; of re-ranked ones also `reranker`, and of
+            cross-fitted ones each model has `folds`.
     """
 
     video_ids: np.ndarray
@@ -61,6 +62,17 @@ class Predictions:
     def label_rows(self) -> np.ndarray:
         """int64 [occurrences]: the video of each true label."""
         return np.repeat(np.arange(len(self)), self.labels_per_video)
+
+
+def made_by(predictions: Predictions) -> list[str]:
+    """What made a table: the fingerprint of each model, and what else had a hand in it.
+
+    One model's own predictions are known by its fingerprint and nothing more: neither cross-fitted, which its like
+    made, nor re-ranked.
+    """
+    metadata = predictions.metadata
+    models = [f"{model['fingerprint']}{' cross-fitted' if model.get('folds') else ''}" for model in metadata["models"]]
+    return [*models, f"the re-ranker {metadata['reranker']}"] if "reranker" in metadata else models
 
 
 def taken(predictions: Predictions, rows: np.ndarray) -> Predictions:

@@ -33,7 +33,7 @@ from yt8m.evaluation.influence import (
     share_interval,
 )
 from yt8m.evaluation.scored_predictions import measured
-from yt8m.prediction.table import Predictions, read_predictions, taken
+from yt8m.prediction.table import Predictions, made_by, read_predictions, taken
 from yt8m.registry.champions import Change, contest_key
 from yt8m.registry.manifest import LocatedModel
 from yt8m.storage import StrPath
@@ -284,7 +284,7 @@ def _videos(table: Predictions) -> str:
 def _predictions_by(model: str, role: str, path: StrPath) -> Predictions:
     """The promotion half of a predictions file, if it is by that model alone."""
     table = read_predictions(path)
-    by = [str(entry["fingerprint"]) for entry in table.metadata["models"]]
+    by = made_by(table)
     if by != [model]:
         raise InputError(f"{path}: predictions by {' + '.join(by)}, but {role} is {model}; predict with that model")
     return half_of(table, "promotion", path)

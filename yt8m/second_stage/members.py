@@ -111,6 +111,8 @@ def read_members(paths: Sequence[StrPath], least: int) -> Members:
         if width < min(least, classes):
             raise InputError(f"{name}: it holds the top {width} labels of a video, {least} are needed; predict with "
                              f"--top {max(100, least)}")  # fmt: skip
+        if "reranker" in table.metadata:
+            raise InputError(f"{name}: these predictions are re-ranked already; give those of the models themselves")
         if not len(table):
             raise InputError(f"{name}: holds no videos; predict an index that has some")
     aligned = [_aligned(table, name, first, names[0]) for name, table in zip(names[1:], tables[1:], strict=True)]
