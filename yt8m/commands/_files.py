@@ -42,7 +42,7 @@ class Files:
 
 FILES = {
     "analyze": Files(
-        ("predictions", "index", "vocabulary"),
+        ("predictions", "index", "vocabulary", "before"),
         makes=("report.html", "errors.parquet", "labels.csv", "analysis.json"), brief=True,
     ),
     "blend": Files(("predictions", "training_set")),

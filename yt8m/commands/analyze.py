@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("predictions", help="predictions of a labelled set, made by `yt8m predict`")
     parser.add_argument("--index", help="index of the training videos: how often labels come there, and which together")
     parser.add_argument("--vocabulary", help="vocabulary.csv of the dataset, for the names of the labels")
+    parser.add_argument(
+        "--before", metavar="F", help="other predictions of the same videos: what these missed and is found"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the report and the tables")
 
 
@@ -24,7 +27,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Analyse, and return the findings with the folder they were written to."""
     from yt8m.evaluation.analysis.analyze import analyze
 
-    findings = analyze(args.predictions, args.output, index=args.index, vocabulary=args.vocabulary)
+    findings = analyze(args.predictions, args.output, index=args.index, vocabulary=args.vocabulary, before=args.before)
     return {"output": args.output, **findings}
 
 
@@ -33,4 +36,19 @@ def render(result: dict[str, Any]) -> str:
     from yt8m.evaluation.analysis.summary import summarize
 
     report = storage.join(result["output"], "report.html")
-    return "\n".join([*summarize(result), f"{report}: the report; beside it errors.parquet, labels.csv, analysis.json"])
+    return "\n".join(
+        [
+            *summarize(result),
+            *_cured(result),
+            f"{report}: the report; beside it errors.parquet, labels.csv, analysis.json",
+        ]
+    )
+
+
+def _cured(result: dict[str, Any]) -> list[str]:
+    """What became of the labels that the predictions before missed."""
+    if not result["cured"]:
+        return []
+    parts = [f"{row['name'].lower()} {row['cured']:,} of {row['missed_before']:,} (newly {row['newly_missed']:,})"
+             for row in result["cured"]["rows"] if row["missed_before"] or row["newly_missed"]]  # fmt: skip
+    return [f"Of the labels missed before are found now, by the cause: {', '.join(parts) or 'none'}."]

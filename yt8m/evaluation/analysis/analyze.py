@@ -8,6 +8,7 @@ import pandas as pd
 from yt8m import artifacts, storage
 from yt8m.evaluation.analysis.causes import Explained, explain
 from yt8m.evaluation.analysis.confusions import count_confusions, label_table, strongest
+from yt8m.evaluation.analysis.cured import cured
 from yt8m.evaluation.analysis.evaluated import Evaluated, read_evaluated
 from yt8m.evaluation.analysis.examples import example_videos
 from yt8m.evaluation.analysis.explanation import explanation
@@ -31,6 +32,7 @@ def analyze(
     *,
     index: StrPath | None = None,
     vocabulary: StrPath | None = None,
+    before: StrPath | None = None,
 ) -> dict[str, Any]:
     """Explain the errors of predictions.
 
@@ -41,11 +43,13 @@ def analyze(
         index: index of the training videos, for the training counts and for which labels come together; without it the
             vocabulary's counts are taken, and the co-occurrences of the evaluated videos.
         vocabulary: the official CSV, for names and verticals; without it labels are called by their index.
+        before: other predictions of the same videos, to say which of the labels that they missed are found now.
 
     Returns:
         The findings: `metrics`, `missed`, `causes`, `ranks`, `labels`, `imbalance`, `by_number_of_labels`,
         `by_label`, `by_training_count`, `by_vertical`, `calibration`, `best`, `worst`, `most_missed`,
-        `confusions`, and where they come from. Ratios without a denominator are None.
+        `confusions`, `cured` (see the function; None without `before`), and where they come from. Ratios without a
+        denominator are None.
 
     Raises:
         InputError: see `read_evaluated`.
@@ -55,6 +59,10 @@ def analyze(
     explained = explain(evaluated)
     labels = label_table(evaluated, confusions, explained)
     findings = _findings(evaluated, labels, confusions, explained)
+    findings["cured"] = None
+    if before is not None:
+        earlier = read_evaluated(before, index, vocabulary)
+        findings["cured"] = cured(evaluated, explained, earlier, explain(earlier))
     given = ReportInput(evaluated, findings, labels, confusions, example_videos(evaluated, explained))
     page = render_report(given)
     metadata = {"fingerprint": findings["fingerprint"], "simulated": findings["simulated"]}

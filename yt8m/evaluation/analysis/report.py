@@ -20,6 +20,7 @@ from yt8m.evaluation.analysis.summary import summarize, tripling_answer
 from yt8m.evaluation.analysis.tables import (
     cause_table,
     confusion_table,
+    cured_table,
     group_table,
     label_ranking,
     missed_table,
@@ -39,6 +40,8 @@ def render_report(given: ReportInput) -> str:
     makers = [_missed, _imbalance, _quality, _groups, _by_name, _instead, _calibration, _examples]
     if findings["missed"]["labels"]:
         makers[1:1] = [_causes, _tripling]
+    if findings["cured"]:
+        makers[1:1] = [_cured]
     return page(
         "Error analysis",
         [make(given) for make in makers],
@@ -90,6 +93,15 @@ def _missed(given: ReportInput) -> Section:
         "A label is missed when it is true but not among the video's 20 most confident labels: it then earns nothing. "
         "This is the analysis of the paper, beside the paper's own figures for its validation set.",
         [missed_plot(given), missed_table(given), rank_plot(given)],
+    )
+
+
+def _cured(given: ReportInput) -> Section:
+    return Section(
+        "What was cured",
+        f"Held against the predictions of {' and '.join(given.findings['cured']['models'])} for the same videos, which "
+        "labels that these missed are found now, and which are missed that these found.",
+        [cured_table(given)],
     )
 
 

@@ -38,6 +38,19 @@ def missed_table(given: ReportInput) -> Markup:
     return table(columns, rows, caption="Counts of videos; the last two rows are shares of the second.")
 
 
+def cured_table(given: ReportInput) -> Markup:
+    """What became of the labels that other predictions missed, by the cause."""
+    rows = [
+        [row["name"], *(count(row[key]) for key in ("missed_before", "cured", "newly_missed", "missed_now"))]
+        for row in given.findings["cured"]["rows"]
+    ]
+    columns = [
+        Column("Cause"), Column("Missed before", True), Column("Cured", True, "Of these, found now"),
+        Column("Newly missed", True, "Found before; by the cause that they have now"), Column("Missed now", True),
+    ]  # fmt: skip
+    return table(columns, rows, caption="Missed labels before and now; what is cured of one cause may stay by another.")
+
+
 TRIPLING = (
     "The labels missed by each cause, if hard videos were seen three times in training. Weight: what the share of "
     "these labels in all that is trained on would be multiplied by, on average."
