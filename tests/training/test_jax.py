@@ -50,11 +50,11 @@ def tested(jax_forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 def test_the_contract_of_a_training_holds(tested: tuple[Path, Fork]) -> None:
-    """Phases, each with its schedule, kills in any, stopping rules, float16, an infinite loss; one device, and four."""
+    """Kills in any phase, stopping rules, float16, an infinite loss; one device, and four."""
     _, process = tested
     assert process.poll() == 0, process.stdout + process.stderr
     (passed,) = re.findall(r"^(\d+) passed", process.stdout, re.MULTILINE)
-    assert int(passed) >= 8
+    assert int(passed) >= 7
 
 
 def test_a_training_goes_as_it_does_by_tensorflow(tested: tuple[Path, Fork]) -> None:

@@ -82,9 +82,9 @@ def test_kill_minus_9_at_random_moments(
     forks: Forks, frame_files: Any, presets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     pytestconfig: pytest.Config,
 ) -> None:  # fmt: skip
-    """A model with dropout and drawn frames, 60 steps; first SIGTERM, then kill -9, twice (`--kills` / 4)."""
+    """A model with dropout and drawn frames, 60 steps; first SIGTERM, then kill -9, once (`--kills` / 8)."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    stop_and_kill(forks, frame_files, presets["mlp"], killed, max(pytestconfig.getoption("--kills") // 4, 1))
+    stop_and_kill(forks, frame_files, presets["mlp"], killed, max(pytestconfig.getoption("--kills") // 8, 1))
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
     run(frame_files, presets["mlp"], killed, overrides=LONG)
     run(frame_files, presets["mlp"], straight, overrides=LONG)

@@ -148,7 +148,6 @@ def test_a_checkpoint_of_another_training_is_refused_by_name(
         run(other, presets["logistic"], tmp_path / "run")
 
 
-@pytest.mark.any_engine
 def test_phases_run_in_order_each_with_its_schedule(video_files: Any, presets: Any, tmp_path: Path) -> None:
     """Three epochs of 48 videos, then two of 48 others; the learning rate falls by a tenth an epoch."""
     phases = (Phase("first", until=Until(epochs=3)), Phase("second", until=Until(epochs=2)))

@@ -1,9 +1,9 @@
 """Train a model by a preset, and write it with the history of its training.
 
-DIR gets model/ (weights, model.json and a TensorFlow SavedModel), history.csv, timing.csv, training.html and logs/ for
-TensorBoard. A training that was stopped continues when the same command is run again; a finished one is not repeated,
-but written again if only --export-dtype, --saved-model or --max-model-bytes differ. SIGTERM or Ctrl-C makes it
-write a checkpoint and end with exit code 75; a second Ctrl-C ends it at once.
+DIR gets model/ (weights, model.json and, by TensorFlow, a SavedModel), history.csv, timing.csv, training.html and logs/
+for TensorBoard. A training that was stopped continues when the same command is run again; a finished one is not
+repeated, but written again if only --export-dtype, --saved-model or --max-model-bytes differ. SIGTERM or Ctrl-C makes
+it write a checkpoint and end with exit code 75; a second Ctrl-C ends it at once.
 """
 
 import argparse
