@@ -16,6 +16,7 @@ from yt8m.evaluation.scored_predictions import measured
 from yt8m.evaluation.select_model import gather_results
 from yt8m.prediction.table import made_by, read_predictions, write_predictions
 from yt8m.second_stage.rerank import apply_reranker, fit_reranker
+from yt8m.submission import write_submission
 
 ROUNDS, CANDIDATES = 150, 20
 
@@ -66,6 +67,19 @@ def test_re_ranked_predictions_do_not_pass_for_a_models_own(files: Files, rerank
         with pytest.raises(InputError, match=f"{what}.*which is not one candidate"):
             gather_results([tmp_path / "model.json"], [table], [])
     refused("re-ranked already", files.folder / "reranker", [reranked], str(tmp_path / "out.parquet"))
+
+
+def test_the_challenges_limit_counts_the_models_and_the_re_ranker(
+    files: Files, reranker: Path, reranked: Path, tmp_path: Path
+) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        about = {"kind": "model", "fingerprint": name, "weights": {"bytes": 1000}}
+        needed = dict.fromkeys(("architecture", "settings", "level", "num_classes", "preset"), 0)
+        (tmp_path / name / "model.json").write_text(json.dumps({**needed, **about}))
+    made = write_submission([reranked], tmp_path / "s.csv", models=[str(tmp_path / name) for name in "ab"])
+    size = sum(file.stat().st_size for file in reranker.iterdir() if file.name != "reranker.json")
+    assert (made["videos"], made["model_bytes"]) == (JUDGED, 2000 + size)
 
 
 def test_the_same_data_give_the_same_bytes_in_whatever_order_they_are_given(

@@ -37,8 +37,8 @@ class Predictions:
         labels, label_ranks: int32 [occurrences]; label_confidences: float32 [occurrences]; bounds: int64 [n + 1].
         top_labels: int32 [n, K]; top_confidences: float32 [n, K], descending.
         metadata: `num_classes`, `simulated`, `level`, `models` (a list of {name, fingerprint, training_set}),
-            `index` (fingerprint of the predicted index), `fingerprint`; of re-ranked ones also `reranker`, and of
-            cross-fitted ones each model has `folds`.
+            `index` (fingerprint of the predicted index), `fingerprint`; of re-ranked ones also `reranker` (its
+            fingerprint) and `reranker_bytes`; of cross-fitted ones each model has `folds`.
     """
 
     video_ids: np.ndarray

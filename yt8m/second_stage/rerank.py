@@ -191,6 +191,7 @@ def _reranked(members: Members, fitted: Reranker) -> Predictions:
         "models": members.models,
         "simulated": any(bool(each.metadata["simulated"]) for each in members.tables),
         "reranker": fitted.about["fingerprint"],
+        "reranker_bytes": sum(int(file["bytes"]) for file in fitted.about["files"]),
     }
     identity = ["reranked", fitted.about["fingerprint"], [each.metadata["fingerprint"] for each in members.tables]]
     return replace(

@@ -64,7 +64,12 @@ def write_submission(
         check_same_videos(names[0], tables[0].video_ids, os.fspath(index), expected)
     check_ensemble(names, tables)
     used = [model for table in tables for model in table.metadata["models"]]
-    model_bytes = check_size(models, used) if models else None
+    rerankers = {
+        str(table.metadata["reranker"]): int(table.metadata["reranker_bytes"])
+        for table in tables
+        if "reranker" in table.metadata
+    }
+    model_bytes = check_size(models, used, rerankers) if models else None
     return {
         "videos": len(tables[0]),
         "pairs": pairs_of(tables[0]),

@@ -109,12 +109,13 @@ LIMIT = 2**30
 MIB = 2**20
 
 
-def check_size(models: Sequence[str], used: Sequence[dict[str, Any]]) -> int:
-    """Bytes of the weights of the models that made the predictions, each counted once.
+def check_size(models: Sequence[str], used: Sequence[dict[str, Any]], rerankers: dict[str, int] | None = None) -> int:
+    """Bytes of the weights of the models that made the predictions, and of what re-ranked them, each counted once.
 
     Args:
         models: folders of models (local or gs://), or manifests.
         used: the models that the predictions name, `{name, fingerprint, ...}` each.
+        rerankers: the bytes of those that the predictions name, by fingerprint.
 
     Raises:
         InputError: one of them is not among `models` or the other way round, or together they exceed 2^30 bytes.
@@ -130,7 +131,7 @@ def check_size(models: Sequence[str], used: Sequence[dict[str, Any]]) -> int:
     for key, name in needed.items():
         if key not in sizes:
             refuse(name, f"the model {key} made some of the predictions, but no --model names it; name each of them")
-    total = sum(sizes.values())
+    total = sum(sizes.values()) + sum((rerankers or {}).values())
     if total > LIMIT:
         subject = "the model has" if len(sizes) == 1 else f"the {len(sizes)} models have together"
         refuse(
