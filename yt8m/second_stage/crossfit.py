@@ -68,7 +68,7 @@ def crossfit(
         raise InputError(f"{training_set}: the model {model} was trained on another one; give that "
                          f"({manifest['training_set_fingerprint']}, not {examples.fingerprint()})")  # fmt: skip
     for key in ("initial_model", "teacher"):
-        if manifest[key]:
+        if manifest.get(key):
             raise InputError(f"{model}: it was trained with another model's knowledge ({key}), which has seen the "
                              "videos of all folds; cross-fit one that was not")  # fmt: skip
     work = Path(f"{os.fspath(output)}.folds")

@@ -32,9 +32,9 @@ def check_unseen(members: Members, training_set: StrPath) -> tuple[TrainingSet, 
         if not len(table.labels):
             raise InputError(f"{path}: none of its {len(table):,} videos has labels; predict a labelled partition")
         for model in table.metadata["models"]:
-            if model["training_set"] != found:
+            if model.get("training_set") != found:
                 raise InputError(f"{path}: the model {model['name']} learned from the training set "
-                                 f"{model['training_set']}, {training_set} is {found}; give that one")  # fmt: skip
+                                 f"{model.get('training_set')}, {training_set} is {found}; give that one")  # fmt: skip
             seen = 0 if model.get("folds") else shared(table.video_ids, training.index.video_ids)
             if seen:
                 raise InputError(f"{path}: the model {model['name']} has learned from {seen:,} of these "
