@@ -122,6 +122,7 @@ def _serve(channel: socket.socket, modules: Sequence[str]) -> dict[str, str | li
             return None
         step = json.loads(request)
         _prepare(step["source"])
+        gc.collect()
         gc.freeze()  # what is there now is no garbage of the fork, which would spend a second looking for it at its end
         keeper = os.fork()
         if not keeper:

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
-from yt8m import __version__
+from yt8m import __version__, quiet
 from yt8m.errors import InputError, Interrupted, one_line
 
 WRONG_INPUT = 2
@@ -92,6 +92,7 @@ class _Leaving:
 def begin(program: str) -> None:
     """Mend the streams; until `begun`, while modules are imported and options read, Ctrl-C leaves at once."""
     mend_streams()
+    quiet.IN_PROGRAM = True
     ours = threading.current_thread() is threading.main_thread()
     if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # one that ignores it (nohup) stays
         signal.signal(signal.SIGINT, _Leaving(program))

@@ -57,18 +57,23 @@ def quiet_start(engine: str | None = None) -> Iterator[None]:
         yield
 
 
+IN_PROGRAM = False
+"""Whether this process is a program of ours, so that what there is after its imports stays to its end."""
+
+
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Import Keras inside, a fifth faster: what a million new objects make of garbage is not looked for meanwhile.
 
-    Nor later: nearly all of them stay to the end, and collections pass them over from then on.
+    In a program nor later: collections, and that at its end above all, pass over what is there by now. Who uses the
+    library has objects of his own at that moment, which must not be kept for ever.
     """
     first, was_enabled = "keras" not in sys.modules, gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if first and "keras" in sys.modules:
+        if IN_PROGRAM and first and "keras" in sys.modules:
             gc.freeze()
         if was_enabled:
             gc.enable()

@@ -71,7 +71,7 @@ class Storage(Service):
         with self.lock:
             self.check_match(bucket, name, match)
             self._generation += 1
-            kept = {key: resource[key] for key in ("contentType", "metadata") if key in resource}
+            kept = {key: resource[key] for key in ("contentType", "contentEncoding", "metadata") if key in resource}
             now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
             described = {
                 "kind": "storage#object", "name": name, "bucket": bucket, "generation": str(self._generation),
@@ -149,6 +149,10 @@ class StorageHandler(Handler):
             "X-Goog-Generation": str(item.generation),
             "X-Goog-Hash": f"crc32c={item.resource['crc32c']}",
         }
+        if (
+            "contentEncoding" in item.resource
+        ):  # to those who accept it: https://cloud.google.com/storage/docs/transcoding
+            headers["Content-Encoding"] = item.resource["contentEncoding"]
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         if not wanted:
             return Answer(200, item.data, headers)

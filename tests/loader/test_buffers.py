@@ -1,7 +1,7 @@
-import gc
 import os
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -57,6 +57,19 @@ int cudaGetLastError(void) { return 0; }
 """
 
 
+PROGRAM = """
+import ctypes, gc, sys
+import numpy as np
+from yt8m.loader.buffers import BufferPool
+ctypes.CDLL(sys.argv[1])  # as an engine brings it
+pool = BufferPool((30, 4), np.uint8, keep=1)
+array = pool.take()
+print(array.__array_interface__["data"][0])
+del array, pool
+gc.collect()
+"""
+
+
 def test_without_a_cuda_runtime_nothing_is_locked():
     assert buffers._cuda_runtime() is None
     assert not lock_pages(np.empty(9, np.uint8))
@@ -64,24 +77,15 @@ def test_without_a_cuda_runtime_nothing_is_locked():
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
 @pytest.mark.parametrize("refuses", [False, True])
-def test_memory_is_locked_as_long_as_it_lives(tmp_path, monkeypatch: pytest.MonkeyPatch, refuses: bool) -> None:
+def test_memory_is_locked_as_long_as_it_lives(tmp_path, refuses: bool) -> None:
     """By a library with the runtime's functions that only writes down how they are called: there is no card here."""
     (tmp_path / "runtime.c").write_text(STAND_IN)
     library = tmp_path / "libcudart.so.12"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "runtime.c"], check=True)
-    monkeypatch.setenv("SAID", str(tmp_path / "said"))
-    os.putenv("SAID", str(tmp_path / "said"))
-    if refuses:
-        os.putenv("REFUSES", "1")
-    monkeypatch.setattr(buffers, "MAPPED", tmp_path / "maps")
-    (tmp_path / "maps").write_text(f"7f0 r-xp 0 0 0  /lib/libc.so.6\n7f1 r-xp 00000000 08:01 4711   {library}\n")
-    pool = BufferPool((30, 4), np.uint8, keep=1)
-    try:
-        array = pool.take()
-        where = array.__array_interface__["data"][0]
-        del array, pool
-        gc.collect()
-    finally:
-        os.unsetenv("REFUSES")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(library)], capture_output=True, text=True, check=True,
+        env={**os.environ, "SAID": str(tmp_path / "said"), **({"REFUSES": "1"} if refuses else {})},
+    )  # fmt: skip
+    where = int(done.stdout)
     said = (tmp_path / "said").read_text().splitlines()
     assert said == [f"lock {where} 120"] + ([] if refuses else [f"unlock {where} 0"])

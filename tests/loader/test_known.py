@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.loader.golden_batches import CLASSES, COUNTS, GOLDEN, damage, digest, digests, make_shards
+from tests.loader.golden_batches import CLASSES, COUNTS, GOLDEN, damage, digest, digests, frames_of, make_shards
+from yt8m.data.records.build import build_index
 from yt8m.data.records.features import HEADER_BYTES, WIDTHS
+from yt8m.data.records.simulate import encode_record
 from yt8m.data.records.tfrecord import HEADER_BYTES as FRAMING_BYTES
-from yt8m.data.records.tfrecord import OVERHEAD
-from yt8m.data.records.video_index import VideoIndex
+from yt8m.data.records.tfrecord import OVERHEAD, RecordWriter
+from yt8m.data.records.video_index import VideoIndex, read_index
 from yt8m.errors import InputError, RecordError
 from yt8m.loader import FrameSampling, KnownRecords, RecordReader, Verify
 from yt8m.loader.reader import Batch
@@ -134,6 +136,18 @@ def test_a_head_that_is_none_is_found_even_if_no_checksum_is_computed(index: Vid
     for sampling in (ALL, FEW):
         with pytest.raises(RecordError, match=r"record 6 at byte"):
             read(index, [row], sampling, KnownRecords(index, "never"))
+
+
+@pytest.mark.parametrize("sampling", [ALL, FEW, FrameSampling("even", 3)], ids=lambda sampling: sampling.kind)
+@pytest.mark.parametrize("verify", get_args(Verify))
+def test_a_list_of_another_name_is_not_taken_for_audio(tmp_path: Path, sampling: FrameSampling, verify: Any) -> None:
+    payload = encode_record(b"v1", [1], frames_of(20, 0)).replace(b"\x05audio", b"\x05motio")
+    with RecordWriter(tmp_path / "train0.tfrecord") as writer:
+        writer.write(payload)
+    build_index([str(tmp_path)], tmp_path / "index.parquet")
+    index = read_index(tmp_path / "index.parquet")
+    with pytest.raises(RecordError, match=r"record 0 at byte 0: it has no audio frames; found: .*motio"):
+        read(index, [0], sampling, KnownRecords(index, verify))
 
 
 def test_an_index_that_lies_about_layout_or_length_gets_the_right_frames_or_an_error(index: VideoIndex) -> None:

@@ -1,6 +1,7 @@
 """gs:// through the real client, against an emulator that enforces preconditions and misbehaves on request."""
 
 import functools
+import gzip
 import http.client
 import os
 import threading
@@ -227,6 +228,44 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(gcs, tmp_path: Path) ->
     ranges = [entry["range"] for entry in gcs.log() if "alt=media" in entry["path"]]
     assert len(ranges) == 2
     assert int(ranges[1].removeprefix("bytes=").partition("-")[0]) > 0
+
+
+def test_patience_begins_anew_when_something_has_come(gcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = os.urandom(1 << 20)
+    address = put("shard", data, tmp_path)
+    monkeypatch.setattr(google_calls, "GIVE_UP_SECONDS", 0.0)
+    gcs.fault("short", "GET", "alt=media", count=3)
+    assert storage.stage(address, tmp_path / "scratch").read_bytes() == data
+    gcs.fault("503", "GET", "alt=media", count=1)
+    with pytest.raises(InputError, match="still failing after 0 s"):
+        storage.stage(address, tmp_path / "scratch")
+
+
+def test_an_object_that_is_replaced_while_its_download_is_broken_off_is_fetched_anew(
+    gcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = put("shard", os.urandom(1 << 20), tmp_path)
+    transfer, go_on = cloud._Transfer, cloud._Transfer._go_on
+
+    def replaced_after_the_first(self: Any) -> None:
+        try:
+            go_on(self)
+        except Exception:
+            monkeypatch.setattr(transfer, "_go_on", go_on)
+            put("shard", SHARD, tmp_path)
+            raise
+
+    monkeypatch.setattr(transfer, "_go_on", replaced_after_the_first)
+    gcs.fault("short", "GET", "alt=media", count=1)
+    assert storage.stage(address, tmp_path / "scratch").read_bytes() == SHARD
+
+
+def test_an_object_that_is_stored_compressed_comes_unpacked(gcs, tmp_path: Path) -> None:
+    blob = cloud.blob_of("gs://bucket/words.csv")
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(gzip.compress(b"a,b\n" * 99), content_type="text/csv")
+    assert storage.stage("gs://bucket/words.csv", tmp_path).read_bytes() == b"a,b\n" * 99
+    assert storage.read_bytes("gs://bucket/words.csv") == b"a,b\n" * 99
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from yt8m.data.records.features import (
     Frames,
     frame_features,
     frame_places,
+    list_head,
 )
 from yt8m.data.records.head import read_head
 from yt8m.data.records.tfrecord import (
@@ -31,15 +32,18 @@ from yt8m.loader.shards import Shards
 STRIDES = {name: HEADER_BYTES + width for name, width in WIDTHS.items()}
 """Bytes from one frame of a regular record to the next."""
 
+HEAD = 64
+"""More than the bytes before the first frame of a list that say its name and length."""
+
 Verify = Literal["always", "first", "never"]
 
 
 class KnownRecords:
     """What is known of the records of an index: by the index, and from then on by whoever has read them.
 
-    A record is *seen* once the heads of its frames were found to be regular and, unless `verify` is `never`, its
-    framing and checksum right. Of a seen record only the frames that are wanted are read, and the stored checksum,
-    which must be that of the index.
+    A record is *seen* once its lists are named `rgb` and `audio` and the heads of their frames are regular and, unless
+    `verify` is `never`, its framing and checksum right. Of a seen record only the frames that are wanted are read, and
+    the stored checksum, which must be that of the index.
 
     Args:
         index: of shards.
@@ -108,7 +112,11 @@ class KnownRecords:
         if self.verifies(row) and not _is_sound((before, first, between, last), footer, end):
             return False
         if not self.seen[row]:
-            self.seen[row] = all(_has_usual_heads(name, part) for name, part in parts.items())
+            named = all(
+                bytes(heads.data).endswith(list_head(name, len(part)))
+                for heads, (name, part) in zip((before, between), parts.items(), strict=True)
+            )
+            self.seen[row] = named and all(_has_usual_heads(name, part) for name, part in parts.items())
         return bool(self.seen[row])
 
     def _read_some(
@@ -143,7 +151,11 @@ class KnownRecords:
                 places[one] = found[name]
             self._layouts[one] = layout  # last: other threads look at it first
         self.seen[row] = self._layouts[row] and all(
-            _has_usual_heads(name, matrix) for name, matrix in self._matrices(row, payload).items()
+            _has_usual_heads(name, matrix)
+            and bytes(payload[max(self._places[name][row] - HEAD, 0) : self._places[name][row]]).endswith(
+                list_head(name, len(matrix))
+            )
+            for name, matrix in self._matrices(row, payload).items()
         )
 
     def _matrices(self, row: int, payload: memoryview) -> dict[str, np.ndarray]:

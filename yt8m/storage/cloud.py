@@ -10,14 +10,16 @@ from somebody else's.
 import base64
 import fnmatch
 import functools
+import gzip
 import http.client
 import os
 import re
 import struct
 import threading
 import uuid
-from collections.abc import Callable
-from typing import Any, BinaryIO, TypeVar
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 import google.cloud.storage as storage
 import google_crc32c
@@ -186,9 +188,13 @@ def download(
     given_up: threading.Event | None = None,
 ) -> None:
     """The object into a local file (its CRC32C is verified); the file is not there unless it is whole."""
-    with atomic_file(path) as temporary, open(temporary, "wb") as file:
-        transfer = _Transfer(address, file, generation)
-        call(address, lambda _: transfer.go_on(), generation=generation, given_up=given_up)
+    with atomic_file(path) as temporary:
+        with open(temporary, "wb") as file:
+            transfer = _Transfer(address, file, generation, given_up)
+            transfer.run()
+        if transfer.is_packed:
+            packed = Path(temporary).read_bytes()
+            Path(temporary).write_bytes(gzip.decompress(packed))
 
 
 def copy_range(
@@ -200,8 +206,7 @@ def copy_range(
     given_up: threading.Event | None = None,
 ) -> None:
     """`length` bytes of an object from `offset` to where a local file stands."""
-    transfer = _Transfer(address, file, generation, offset, offset + length)
-    call(address, lambda _: transfer.go_on(), generation=generation, given_up=given_up)
+    _Transfer(address, file, generation, given_up, offset, offset + length).run()
 
 
 class _Transfer:
@@ -214,15 +219,37 @@ class _Transfer:
         address: of the object.
         file: written from where it stands.
         generation: the only one that will do; otherwise that of the first answer.
+        given_up: once it is set nothing more is fetched.
         start, end: of the range; None for the end of the object, which is then compared with its CRC32C.
+
+    Attributes:
+        is_packed: whether the object is stored compressed, by its Content-Encoding.
     """
 
-    def __init__(self, address: str, file: BinaryIO, generation: int | None, start: int = 0, end: int | None = None):
-        self._address, self._file, self._generation = address, file, generation
+    def __init__(
+        self,
+        address: str,
+        file: BinaryIO,
+        generation: int | None,
+        given_up: threading.Event | None,
+        start: int = 0,
+        end: int | None = None,
+    ):
+        self._address, self._file, self._wanted, self._generation = address, file, generation, generation
         self._origin, self._start, self._end = file.tell(), start, end
-        self._done = self._crc = 0
+        self._given_up, self._done, self._crc, self.is_packed = given_up, 0, 0, False
 
-    def go_on(self) -> None:
+    def run(self) -> None:
+        """Fetch it all; patience begins anew whenever something has come. Errors as of `call`."""
+        while True:
+            done = self._done
+            try:
+                return call(self._address, lambda _: self._go_on(), generation=self._wanted, given_up=self._given_up)
+            except InputError as error:
+                if not isinstance(error.__cause__, exceptions.RetryError) or self._done <= done:
+                    raise
+
+    def _go_on(self) -> None:
         """Fetch what is left; raises what `call` tries again, or explains."""
         here = client(os.getpid())
         headers = {"Accept-Encoding": "gzip"}  # that is, as it is stored; nothing is unpacked on the way
@@ -231,6 +258,8 @@ class _Transfer:
             headers["Range"] = f"bytes={position}-{'' if self._end is None else self._end - 1}"
         url = blob_of(self._address, self._generation)._get_download_url(here)
         with here._http.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+            if response.status_code == http.client.NOT_FOUND and self._generation != self._wanted:
+                self._begin_anew("the object was replaced meanwhile")
             if not response.ok:
                 raise exceptions.from_http_response(response)
             if "Range" in headers and response.status_code != http.client.PARTIAL_CONTENT:
@@ -238,24 +267,32 @@ class _Transfer:
             self._generation = self._generation or int(response.headers.get("x-goog-generation", 0)) or None
             self._take(response.raw)
         if self._end is None:
-            self._verify(response.headers.get("x-goog-hash", ""))
+            self._verify(response.headers)
         elif self._done != self._end - self._start:
             raise ShortRead(f"{self._done} of {self._end - self._start} bytes came")
 
     def _take(self, stream: Any) -> None:
         block = memoryview(bytearray(BLOCK_BYTES))
         while count := stream.readinto(block):
+            if self._given_up is not None and self._given_up.is_set():
+                raise ShortRead("given up")
             self._crc = crc32c(block[:count], self._crc)
             self._file.write(block[:count])
             self._done += count
 
-    def _verify(self, hashes: str) -> None:
-        stored = re.search(r"crc32c=([\w+/=]+)", hashes)
+    def _verify(self, headers: Mapping[str, str]) -> None:
+        stored = re.search(r"crc32c=([\w+/=]+)", headers.get("x-goog-hash", ""))
+        if stored is None and "content-length" not in headers:
+            self._begin_anew("it came without its length and CRC32C")
         if stored and base64.b64decode(stored[1]) != struct.pack(">I", self._crc):
-            self._file.seek(self._origin)
-            self._file.truncate()
-            self._done = self._crc = 0
-            raise ShortRead("what came has not the CRC32C of the object")
+            self._begin_anew("what came has not the CRC32C of the object")
+        self.is_packed = headers.get("content-encoding", "") == "gzip"
+
+    def _begin_anew(self, why: str) -> NoReturn:
+        self._file.seek(self._origin)
+        self._file.truncate()
+        self._done, self._crc, self._generation = 0, 0, self._wanted
+        raise ShortRead(why)
 
 
 def upload(path: StrPath, address: str, expected_generation: int | None = None) -> int:

@@ -5,6 +5,7 @@ only, under the same field number as the context). What the official writer make
 views of the record's own bytes; anything else that protobuf allows is parsed.
 """
 
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from yt8m.data.records.wire import (
     delimited,
     read_field,
     read_fields,
+    varint,
     varint_bytes,
 )
 
@@ -167,6 +169,14 @@ def list_bytes(name: str, count: Any) -> Any:
     frames = count * (HEADER_BYTES + WIDTHS[name])
     inside = len(delimited(1, name.encode())) + 1 + varint_bytes(frames) + frames
     return 1 + varint_bytes(inside) + inside
+
+
+@lru_cache(maxsize=4096)
+def list_head(name: str, count: int) -> bytes:
+    """What stands before the first frame of a regular feature list of `count` frames: lengths and its name."""
+    frames = count * (HEADER_BYTES + WIDTHS[name])
+    inside = delimited(1, name.encode()) + b"\x12" + varint(frames)
+    return b"\x0a" + varint(len(inside) + frames) + inside
 
 
 def video_features(payload: Buffer) -> tuple[np.ndarray, np.ndarray]:
