@@ -22,7 +22,7 @@ from yt8m.data.records.listing import level_at
 from yt8m.data.records.simulate import simulate
 from yt8m.errors import InputError
 from yt8m.progress import log
-from yt8m.quiet import engine_of_environment
+from yt8m.quiet import ENGINES
 from yt8m.registry.candidates import check_candidates, check_levels, read_candidates
 from yt8m.registry.identity import installed_libraries
 from yt8m.seeds import check_seed
@@ -159,7 +159,7 @@ def _version(arguments: dict[str, Any], images: Mapping[str, LocalImage]) -> str
         if image.code_version not in (None, here):
             log(f"the image {image.name} holds other code than this checkout, and its code is what runs; "
                 "`make images` builds it anew")  # fmt: skip
-    running: list[Any] = [image.id for image in images.values()] or [here, installed_libraries(engine_of_environment())]
+    running: list[Any] = [image.id for image in images.values()] or [here, *map(installed_libraries, ENGINES)]
     return fingerprint([running, load_recipe(arguments["recipe"]).source])
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from targets.steps import Ended, Step, share_of_cores
 from targets.warm import COMPONENTS, Fork, Warm, is_component
 
 ROOT = Path(__file__).resolve().parent.parent
+INPUT = "--executor_input"
+OF_ITS_OWN = re.compile(r"\bengine\b|\.ya?ml\b")
+"""In the input of a training: an engine, or a preset of the user's own, which may ask for one. The warm process has
+imported that of the environment, and a process has one."""
 WAITING = 'read -r _ && exec "$@" < /dev/null'
 
 
@@ -55,6 +60,8 @@ class SubprocessRunner:
         if step.environment or not is_component(step.command):
             return None
         modules = COMPONENTS.get(step.command[-1], ())
+        if modules and OF_ITS_OWN.search(step.command[step.command.index(INPUT) + 1]):
+            return None
         with self._lock:
             if modules not in self._warm:
                 self._warm[modules] = Warm(modules, self._environment)

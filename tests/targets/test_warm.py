@@ -1,5 +1,6 @@
 """Steps in forks of a warm process end, fail and die as they do in processes of their own."""
 
+import json
 import os
 import select
 import signal
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kfp import dsl
@@ -79,6 +81,15 @@ def test_it_sees_the_whole_output_and_memory_of_its_own(runner: SubprocessRunner
     assert len(max(lines, key=len)) == 300_000
     assert 250e6 < memory - before < 330e6
     assert len(small) == len(lines) - 1
+
+
+@pytest.mark.parametrize("candidate", [{"overrides": {"engine": "jax"}}, {"preset": "mine.yaml"}])
+def test_a_training_that_may_choose_its_engine_is_no_fork_of_a_process_that_has_one(
+    runner: SubprocessRunner, candidate: dict[str, Any]
+) -> None:
+    own = json.dumps({"inputs": {"parameterValues": {"candidate": {"name": "a", "preset": "moe", **candidate}}}})
+    words = [*EXECUTE[:3], BODY.format("pass"), "--executor_input", own, "--function_to_execute", "train"]
+    assert runner._fork(Step("train", "any", words), 1) is None
 
 
 def test_only_the_command_of_a_component_is_taken(runner: SubprocessRunner) -> None:
