@@ -48,7 +48,7 @@ def test_candidates_for_records_of_the_other_level_are_refused_before_anything_s
     assert pipeline.main(["run", "--source", str(SAMPLE), "-o", str(tmp_path / "out")]) == 2
     error = last_line(capsys)
     assert f"candidate 'netvlad-small': {SAMPLE}/train: video-level records" in error
-    assert "choose a preset for these (logistic, mlp, moe)" in error
+    assert "choose a preset for these (logistic, mlp, mlp-labels, moe)" in error
     assert "overrides of level: video" in error
     assert not (tmp_path / "out").exists()
 
