@@ -16,9 +16,9 @@ from targets.warm import COMPONENTS, Fork, Warm, is_component
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUT = "--executor_input"
-OF_ITS_OWN = re.compile(r"\bengine\b|\.ya?ml\b")
-"""In the input of a training: an engine, or a preset of the user's own, which may ask for one. The warm process has
-imported that of the environment, and a process has one."""
+OF_ITS_OWN = re.compile(r"\bengine\b")
+"""In the input of a training: an engine that its candidate asks for. The warm process has imported that of the
+environment, and a process has one."""
 WAITING = 'read -r _ && exec "$@" < /dev/null'
 
 

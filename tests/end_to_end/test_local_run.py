@@ -87,7 +87,7 @@ def test_a_run_ends_with_a_table_and_files(finished: tuple[Path, subprocess.Comp
     summary = json.loads((output / "summary.json").read_text())
     assert {row["name"] for row in summary["candidates"]} == {"short", "long"}
     for row in summary["candidates"]:
-        assert set(row) == {"name", "gap", "hit_at_1", "size_mb", "seconds"}
+        assert set(row) == {"name", "gap", "map_rare", "hit_at_1", "size_mb", "seconds"}
         assert f"{row['gap']:.4f}" in done.stdout
         assert re.search(rf"train {row['name']}: [\d.]+ s", done.stderr)
     gaps = summary["selection"]["gaps"]

@@ -45,7 +45,7 @@ def test_a_label_beyond_the_classes_names_its_video(video_files: Any, presets: A
         ({"num_classes": 0}, ["--num-classes 0", "at least 1"]),
         (
             {"overrides": {"level": "frame"}},
-            ["video-level records", "frame-level", "logistic, mlp, moe", "--set level=video"],
+            ["video-level records", "frame-level", "logistic, mlp, mlp-labels, moe", "--set level=video"],
         ),
         ({"overrides": {"model.name": 3}}, ["model: a name"]),
         ({"vocabulary": "no.csv"}, ["no.csv", "no such file"]),
