@@ -225,7 +225,18 @@ def _confirm(values: dict[str, Any], *, ask: bool) -> None:
     """At a scale of real frames show how much there is to train, and on a terminal ask whether to go on."""
     if values["plan"] or load_paper(values["scale"]).scale.simulate is not None:
         return
-    command = [sys.executable, "-m", "yt8m", "reproduce", "--estimate", "--scale", values["scale"], "-o", "unused"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "yt8m",
+        "reproduce",
+        "--estimate",
+        "--scale",
+        values["scale"],
+        "-o",
+        "unused",
+    ]
     command += ["--only", *values["experiments"]] if values["experiments"] else []
     command += ["--seeds", str(int(values["seeds"]))] if values["seeds"] else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})

@@ -16,9 +16,9 @@ from targets.warm import COMPONENTS, Fork, Warm, is_component
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUT = "--executor_input"
-OF_ITS_OWN = re.compile(r"\bengine\b")
-"""In the input of a training: an engine that its candidate asks for. The warm process has imported that of the
-environment, and a process has one."""
+OF_ITS_OWN = re.compile(r'\bengine\b|"preset":\s*"[^"]*\.ya?ml"')
+"""In the input of a training: an engine that its candidate asks for, or a preset of the user's own, which may. The warm
+process has imported that of the environment, and a process has one."""
 WAITING = 'read -r _ && exec "$@" < /dev/null'
 
 
@@ -109,6 +109,7 @@ def _environment(scratch: str, jobs: int) -> dict[str, str]:
         **os.environ,
         "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONSAFEPATH": "1",  # or a `yt8m` in the folder where the run was started would come before this checkout
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": scratch,
         **share_of_cores(jobs, os.cpu_count() or 1),

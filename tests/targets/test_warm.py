@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kfp import dsl
@@ -82,9 +83,23 @@ def test_it_sees_the_whole_output_and_memory_of_its_own(runner: SubprocessRunner
     assert len(small) == len(lines) - 1
 
 
-def test_a_training_that_chooses_its_engine_is_no_fork_of_a_process_that_has_one(runner: SubprocessRunner) -> None:
-    candidate = {"name": "a", "preset": "moe", "overrides": {"engine": "jax"}}
-    own = json.dumps({"inputs": {"parameterValues": {"candidate": candidate}}})
+def test_either_way_it_runs_this_checkout_s_code_wherever_it_is_started(
+    runner: SubprocessRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "yt8m").mkdir()
+    (tmp_path / "yt8m" / "__init__.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    for alone in (False, True):
+        code, said, _ = execute(runner, "import yt8m; print(yt8m.__file__)", alone=alone)
+        assert code == 0
+        assert said[-1] == str(ROOT / "yt8m" / "__init__.py")
+
+
+@pytest.mark.parametrize("candidate", [{"overrides": {"engine": "jax"}}, {"preset": "mine.yaml"}])
+def test_a_training_that_may_choose_its_engine_is_no_fork_of_a_process_that_has_one(
+    runner: SubprocessRunner, candidate: dict[str, Any]
+) -> None:
+    own = json.dumps({"inputs": {"parameterValues": {"candidate": {"name": "a", "preset": "moe", **candidate}}}})
     words = [*EXECUTE[:3], BODY.format("pass"), "--executor_input", own, "--function_to_execute", "train"]
     assert runner._fork(Step("train", "any", words), 1) is None
 

@@ -45,7 +45,7 @@ def command(*words: Any) -> None:
         Interrupted: it was stopped by a signal, and goes on where it was when it is run again.
     """
     with _Stopping() as stopping:
-        process = subprocess.Popen([sys.executable, "-m", "yt8m.with_parent", *map(str, words)], text=True,
+        process = subprocess.Popen([sys.executable, "-P", "-m", "yt8m.with_parent", *map(str, words)], text=True,
                                    stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL)  # fmt: skip
         with process:
