@@ -42,9 +42,8 @@ def wide_policy(policy: keras.DTypePolicy) -> keras.DTypePolicy:
     """The dtype policy of a layer whose kernel is much larger than its inputs: on a CPU, float32 under mixed_bfloat16.
 
     At the batches of training such a product is bound by reading the kernel from memory. On a CPU, a copy of the kernel
-    in bfloat16, to be written and read again, costs more than its shorter numbers save. A card has the copy made while
-    the optimizer writes the kernel anyway: an H200 takes a step of the paper's NetVLAD in 5.3 ms with it and in 6.3
-    without (`docs/performance.md`).
+    in bfloat16, to be written and read again, costs more than its shorter numbers save. On a card it pays: an H200
+    takes a step of the paper's NetVLAD in 5.3 ms with it and in 6.3 without (`docs/performance.md`).
     """
     if policy.name != "mixed_bfloat16" or any(name.startswith("gpu") for name in keras.distribution.list_devices()):
         return policy
